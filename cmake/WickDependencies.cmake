@@ -1,0 +1,58 @@
+# The libraries that wick links, found the same way when wick is built and when an installed wick is
+# used (this file is installed beside wickConfig.cmake). Sets WICK_MISSING to what was not found.
+set(WICK_MISSING "")
+
+# wick_find_library(<target> <header> <library> [SUFFIXES folder...]): an imported target, or nothing
+# where the header or the library is missing. Debian's own config files are not used: oneDNN's stops
+# the configuration where OpenCL's headers are missing, and OpenBLAS's names no target.
+function(wick_find_library target header library)
+  if(TARGET ${target})
+    return()
+  endif()
+  cmake_parse_arguments(arg "" "" "SUFFIXES" ${ARGN})
+  string(MAKE_C_IDENTIFIER "WICK_${library}" prefix)
+  string(TOUPPER "${prefix}" prefix)
+  find_path(${prefix}_INCLUDE_DIR ${header} PATH_SUFFIXES ${arg_SUFFIXES})
+  find_library(${prefix}_LIBRARY ${library} PATH_SUFFIXES ${arg_SUFFIXES})
+  mark_as_advanced(${prefix}_INCLUDE_DIR ${prefix}_LIBRARY)
+  if(${prefix}_INCLUDE_DIR AND ${prefix}_LIBRARY)
+    add_library(${target} UNKNOWN IMPORTED)
+    set_target_properties(${target} PROPERTIES IMPORTED_LOCATION "${${prefix}_LIBRARY}"
+                                               INTERFACE_INCLUDE_DIRECTORIES "${${prefix}_INCLUDE_DIR}")
+  endif()
+endfunction()
+
+# wick_find_dependencies([ONEDNN] [OPENBLAS] [CUDA]): always OpenMP, threads and zlib, and those named.
+macro(wick_find_dependencies)
+  find_package(Threads QUIET)
+  find_package(OpenMP QUIET COMPONENTS CXX)
+  find_package(ZLIB QUIET)
+  if(NOT TARGET Threads::Threads)
+    list(APPEND WICK_MISSING "threads")
+  endif()
+  if(NOT TARGET OpenMP::OpenMP_CXX)
+    list(APPEND WICK_MISSING "OpenMP for ${CMAKE_CXX_COMPILER_ID}")
+  endif()
+  if(NOT TARGET ZLIB::ZLIB)
+    list(APPEND WICK_MISSING "zlib")
+  endif()
+  if("${ARGN}" MATCHES "ONEDNN")
+    wick_find_library(wick::onednn oneapi/dnnl/dnnl.hpp dnnl)
+    if(NOT TARGET wick::onednn)
+      list(APPEND WICK_MISSING "oneDNN")
+    endif()
+  endif()
+  if("${ARGN}" MATCHES "OPENBLAS")
+    # The OpenMP flavour first: its threads are wick's own pool.
+    wick_find_library(wick::openblas cblas.h openblas SUFFIXES openblas-openmp openblas)
+    if(NOT TARGET wick::openblas)
+      list(APPEND WICK_MISSING "OpenBLAS")
+    endif()
+  endif()
+  if("${ARGN}" MATCHES "CUDA")
+    find_package(CUDAToolkit 12.4 QUIET)
+    if(NOT TARGET CUDA::cudart_static)
+      list(APPEND WICK_MISSING "CUDA Toolkit >= 12.4")
+    endif()
+  endif()
+endmacro()

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <wick/core/tensor.h>
+#include <wick/kernels/args.h>
+
+// Making and filling tensors without options and without recording. Internal.
+namespace wick::detail {
+
+/// The value as it goes to a kernel for elements of `dtype`. Throws ValueError if the type's range
+/// does not hold it (infinities and NaN are values of the floating types; fractions are cut off for
+/// integer types, and small negative numbers wrap around for uint8, as in PyTorch).
+Immediate immediate_for(const char* op, Scalar value, DType dtype);
+
+/// Sets all elements without recording or version bump.
+void fill_raw(const char* op, const Tensor& out, Scalar value);
+
+/// Uninitialised, on any device, with the dense memory order of `like` if it is dense, else
+/// row-major.
+Tensor make_empty_like(const Tensor& like, DType dtype, Device device);
+
+}  // namespace wick::detail

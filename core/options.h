@@ -1,0 +1,54 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <wick/core/device.h>
+#include <wick/core/dtype.h>
+
+namespace wick {
+
+enum class MemoryFormat : uint8_t { Contiguous, Preserve, ChannelsLast };
+enum class Layout : uint8_t { Strided };
+inline constexpr Layout kStrided = Layout::Strided;
+
+/// What a new tensor is like; what is not set has its default (float32 unless changed by
+/// set_default_dtype, CPU, no gradient). `TensorOptions().dtype(kInt64).device("cuda")`.
+class TensorOptions {
+ public:
+  TensorOptions() = default;
+  TensorOptions(DType dtype) : dtype_(dtype) {}             // NOLINT: implicit, as in LibTorch
+  TensorOptions(Device device) : device_(device) {}         // NOLINT
+  TensorOptions(DeviceType type) : device_(Device(type)) {}  // NOLINT
+  TensorOptions(const std::string& device) : device_(Device(device)) {}  // NOLINT
+  TensorOptions(const char* device) : device_(Device(device)) {}         // NOLINT
+
+  TensorOptions dtype(std::optional<DType> v) const { auto o = *this; o.dtype_ = v; return o; }
+  TensorOptions device(std::optional<Device> v) const { auto o = *this; o.device_ = v; return o; }
+  TensorOptions device(DeviceType type, int index = -1) const { return device(Device(type, index)); }
+  TensorOptions requires_grad(std::optional<bool> v) const {
+    auto o = *this; o.requires_grad_ = v; return o;
+  }
+  TensorOptions layout(Layout) const { return *this; }
+
+  DType dtype() const { return dtype_ ? *dtype_ : get_default_dtype(); }
+  Device device() const { return device_ ? *device_ : Device(kCPU); }
+  bool requires_grad() const { return requires_grad_.value_or(false); }
+  Layout layout() const { return kStrided; }
+  bool has_dtype() const { return dtype_.has_value(); }
+  bool has_device() const { return device_.has_value(); }
+  bool has_requires_grad() const { return requires_grad_.has_value(); }
+  std::optional<DType> dtype_opt() const { return dtype_; }
+  std::optional<Device> device_opt() const { return device_; }
+
+ private:
+  std::optional<DType> dtype_;
+  std::optional<Device> device_;
+  std::optional<bool> requires_grad_;
+};
+
+inline TensorOptions dtype(DType v) { return TensorOptions(v); }
+inline TensorOptions device(Device v) { return TensorOptions(v); }
+inline TensorOptions device(DeviceType type, int index = -1) { return {Device(type, index)}; }
+inline TensorOptions requires_grad(bool v = true) { return TensorOptions().requires_grad(v); }
+
+}  // namespace wick

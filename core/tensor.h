@@ -1,0 +1,257 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+#include <wick/core/array_ref.h>
+#include <wick/core/options.h>
+#include <wick/core/scalar.h>
+#include <wick/core/tensor_impl.h>
+#include <wick/kernels/pointwise_list.h>
+
+namespace wick {
+
+class Tensor;
+using TensorList = ArrayRef<Tensor>;
+
+/// An n-dimensional array with reference semantics: copies share elements. A default-constructed
+/// Tensor is undefined; using it throws ValueError. Every method with a free function of the same
+/// name does what is documented there (core/ops.h).
+class WICK_API Tensor {
+ public:
+  Tensor() = default;
+  explicit Tensor(IntrusivePtr<TensorImpl> impl) noexcept : impl_(std::move(impl)) {}
+  Tensor(const Tensor&) = default;
+  Tensor(Tensor&&) noexcept = default;
+  ~Tensor() = default;
+  Tensor& operator=(const Tensor& o) & {
+    impl_ = o.impl_;
+    return *this;
+  }
+  Tensor& operator=(Tensor&& o) & noexcept {
+    impl_ = std::move(o.impl_);
+    return *this;
+  }
+  /// `x[0] = y`, `x.slice(...) = y`, `x[0] = 1`: writes into the elements of the view.
+  Tensor& operator=(const Tensor& o) &&;
+  Tensor& operator=(Tensor&& o) &&;
+  Tensor& operator=(Scalar value) &&;
+
+  // --- what it is
+  bool defined() const noexcept { return static_cast<bool>(impl_); }
+  explicit operator bool() const = delete;
+  int64_t dim() const { return impl().dim(); }
+  int64_t ndimension() const { return dim(); }
+  int64_t numel() const { return impl().numel(); }
+  IntArrayRef sizes() const { return impl().sizes(); }
+  IntArrayRef strides() const { return impl().strides(); }
+  /// Negative `dim` counts from the end. Throws IndexError.
+  int64_t size(int64_t dim) const;
+  int64_t stride(int64_t dim) const;
+  int64_t storage_offset() const { return impl().storage_offset(); }
+  DType dtype() const { return impl().dtype(); }
+  ScalarType scalar_type() const { return dtype(); }
+  Device device() const { return impl().device(); }
+  Layout layout() const { return kStrided; }
+  TensorOptions options() const { return TensorOptions(dtype()).device(device()); }
+  bool is_cuda() const { return device().is_cuda(); }
+  bool is_cpu() const { return device().is_cpu(); }
+  int64_t get_device() const { return is_cuda() ? device().index() : -1; }
+  bool is_floating_point() const { return wick::is_floating_point(dtype()); }
+  bool is_signed() const { return wick::is_signed(dtype()); }
+  int64_t element_size() const { return wick::element_size(dtype()); }
+  int64_t itemsize() const { return element_size(); }
+  int64_t nbytes() const { return numel() * element_size(); }
+  bool is_contiguous(MemoryFormat format = MemoryFormat::Contiguous) const;
+  bool is_same(const Tensor& o) const noexcept { return impl_ == o.impl_; }
+  bool is_alias_of(const Tensor& o) const { return storage() == o.storage(); }
+  const Storage& storage() const { return impl().storage(); }
+  TensorImpl* unsafeGetTensorImpl() const noexcept { return impl_.get(); }
+  const IntrusivePtr<TensorImpl>& impl_ptr() const noexcept { return impl_; }
+
+  // --- elements
+  /// Address of the first element (device memory on CUDA).
+  void* data_ptr() const { return impl().data(); }
+  /// Throws DTypeError unless T is the element type.
+  template <class T>
+  T* data_ptr() const {
+    check_type(dtype_of<std::remove_const_t<T>>);
+    return static_cast<T*>(impl().data());
+  }
+  /// The only element as a number, whatever its type. Throws ValueError unless numel() == 1.
+  Scalar item() const;
+  template <class T>
+  T item() const {
+    return item().to<T>();
+  }
+  /// All elements in row-major order, converted.
+  template <class T>
+  std::vector<T> to_vector() const;
+  bool equal(const Tensor& other) const;
+  bool allclose(const Tensor& other, double rtol = 1e-5, double atol = 1e-8,
+                bool equal_nan = false) const;
+  /// Python-style text: "tensor([1., 2.])".
+  std::string str() const;
+
+  // --- autograd
+  bool requires_grad() const;
+  Tensor& set_requires_grad(bool requires_grad) { return requires_grad_(requires_grad); }
+  /// Throws AutogradError for a non-leaf switched off and DTypeError for integer tensors.
+  Tensor& requires_grad_(bool requires_grad = true);
+  bool is_leaf() const;
+  /// The accumulated gradient; undefined if there is none.
+  const Tensor& grad() const;
+  Tensor& mutable_grad();
+  /// The node that made this tensor; null for a leaf. For a view whose base was changed in place it
+  /// is made anew.
+  IntrusivePtr<Node> grad_fn() const;
+  int64_t output_nr() const;
+  /// Accumulates the gradients of all leaves. `gradient` may be left out for one element.
+  /// `retain_graph` defaults to `create_graph`.
+  void backward(const Tensor& gradient = {}, std::optional<bool> retain_graph = std::nullopt,
+                bool create_graph = false,
+                std::optional<TensorList> inputs = std::nullopt) const;
+  void retain_grad();
+  bool retains_grad() const;
+  /// Calls `hook` with the gradient of this tensor in every backward pass; a defined result replaces
+  /// it. Returns a handle for remove_hook.
+  unsigned register_hook(std::function<Tensor(Tensor)> hook);
+  void remove_hook(unsigned handle);
+  /// The same elements without history. In-place changes are seen by both.
+  Tensor detach() const;
+  Tensor& detach_();
+  /// As detach(); LibTorch's name.
+  Tensor data() const { return detach(); }
+  /// Replaces elements and geometry by those of `other`, keeping identity and autograd metadata.
+  void set_data(const Tensor& other);
+  uint32_t _version() const { return impl().version(); }
+  bool is_view() const;
+  /// The tensor that this one is a view of, as autograd sees it; undefined if none.
+  Tensor _base() const;
+
+  // --- conversion
+  Tensor to(const TensorOptions& options, bool non_blocking = false, bool copy = false) const;
+  Tensor to(DType dtype, bool non_blocking = false, bool copy = false) const;
+  Tensor to(Device device, bool non_blocking = false, bool copy = false) const;
+  Tensor to(DeviceType type) const { return to(Device(type)); }
+  Tensor to(const char* device) const { return to(Device(device)); }
+  Tensor to(Device device, DType dtype, bool non_blocking = false, bool copy = false) const;
+  Tensor to(const Tensor& like) const;
+  Tensor type_as(const Tensor& like) const { return to(like.dtype()); }
+  Tensor cpu() const { return to(Device(kCPU)); }
+  Tensor cuda() const { return to(Device(kCUDA)); }
+  Tensor clone() const;
+  Tensor contiguous(MemoryFormat format = MemoryFormat::Contiguous) const;
+  Tensor& copy_(const Tensor& source, bool non_blocking = false);
+  Tensor& fill_(Scalar value);
+  Tensor& zero_();
+
+  // --- views and indexing
+  Tensor view(IntArrayRef sizes) const;
+  Tensor view_as(const Tensor& like) const { return view(like.sizes()); }
+  Tensor reshape(IntArrayRef sizes) const;
+  Tensor flatten(int64_t start_dim = 0, int64_t end_dim = -1) const;
+  Tensor transpose(int64_t dim0, int64_t dim1) const;
+  /// Matrix transpose of a tensor with at most 2 dimensions.
+  Tensor t() const;
+  Tensor permute(IntArrayRef dims) const;
+  Tensor squeeze() const;
+  Tensor squeeze(int64_t dim) const;
+  Tensor unsqueeze(int64_t dim) const;
+  Tensor expand(IntArrayRef sizes) const;
+  Tensor expand_as(const Tensor& like) const { return expand(like.sizes()); }
+  Tensor select(int64_t dim, int64_t index) const;
+  Tensor operator[](int64_t index) const { return select(0, index); }
+  Tensor slice(int64_t dim, std::optional<int64_t> start = std::nullopt,
+               std::optional<int64_t> end = std::nullopt, int64_t step = 1) const;
+  Tensor narrow(int64_t dim, int64_t start, int64_t length) const;
+  Tensor as_strided(IntArrayRef sizes, IntArrayRef strides,
+                    std::optional<int64_t> storage_offset = std::nullopt) const;
+  Tensor index_select(int64_t dim, const Tensor& index) const;
+
+  // --- pointwise
+#define WICK_METHOD(name, Name) \
+  Tensor name() const;          \
+  Tensor& name##_();
+  WICK_UNARY_FLOAT_OPS(WICK_METHOD)
+  WICK_UNARY_ANY_OPS(WICK_METHOD)
+#undef WICK_METHOD
+#define WICK_METHOD(name, Name)            \
+  Tensor name(const Tensor& other) const;  \
+  Tensor& name##_(const Tensor& other);
+  WICK_BINARY_OPS(WICK_METHOD)
+#undef WICK_METHOD
+#define WICK_METHOD(name, Name)           \
+  Tensor name(const Tensor& other) const; \
+  Tensor name(Scalar other) const;
+  WICK_COMPARE_OPS(WICK_METHOD)
+#undef WICK_METHOD
+  Tensor add(Scalar other) const;
+  Tensor& add_(Scalar other);
+  Tensor add(const Tensor& other, Scalar alpha) const;
+  Tensor& add_(const Tensor& other, Scalar alpha);
+  Tensor sub(Scalar other) const;
+  Tensor& sub_(Scalar other);
+  Tensor mul(Scalar other) const;
+  Tensor& mul_(Scalar other);
+  Tensor div(Scalar other) const;
+  Tensor& div_(Scalar other);
+  Tensor pow(Scalar exponent) const;
+  Tensor& pow_(Scalar exponent);
+  Tensor operator-() const { return neg(); }
+  Tensor& operator+=(const Tensor& o) { return add_(o); }
+  Tensor& operator+=(Scalar o) { return add_(o); }
+  Tensor& operator-=(const Tensor& o) { return sub_(o); }
+  Tensor& operator-=(Scalar o) { return sub_(o); }
+  Tensor& operator*=(const Tensor& o) { return mul_(o); }
+  Tensor& operator*=(Scalar o) { return mul_(o); }
+  Tensor& operator/=(const Tensor& o) { return div_(o); }
+  Tensor& operator/=(Scalar o) { return div_(o); }
+  Tensor where(const Tensor& condition, const Tensor& other) const;
+  Tensor masked_fill(const Tensor& mask, Scalar value) const;
+
+  // --- reductions
+  Tensor sum(std::optional<DType> dtype = std::nullopt) const;
+  Tensor sum(OptionalIntArrayRef dim, bool keepdim = false,
+             std::optional<DType> dtype = std::nullopt) const;
+  Tensor mean(std::optional<DType> dtype = std::nullopt) const;
+  Tensor mean(OptionalIntArrayRef dim, bool keepdim = false,
+              std::optional<DType> dtype = std::nullopt) const;
+  Tensor max() const;
+  std::tuple<Tensor, Tensor> max(int64_t dim, bool keepdim = false) const;
+  Tensor min() const;
+  std::tuple<Tensor, Tensor> min(int64_t dim, bool keepdim = false) const;
+  Tensor argmax(std::optional<int64_t> dim = std::nullopt, bool keepdim = false) const;
+  Tensor argmin(std::optional<int64_t> dim = std::nullopt, bool keepdim = false) const;
+  Tensor all() const;
+  Tensor any() const;
+
+  // --- products, softmax
+  Tensor matmul(const Tensor& other) const;
+  Tensor mm(const Tensor& other) const { return matmul(other); }
+  Tensor softmax(int64_t dim, std::optional<DType> dtype = std::nullopt) const;
+  Tensor log_softmax(int64_t dim, std::optional<DType> dtype = std::nullopt) const;
+
+  /// The impl; throws ValueError when undefined.
+  TensorImpl& impl() const {
+    if (!impl_) [[unlikely]]
+      throw_undefined();
+    return *impl_;
+  }
+
+ private:
+  [[noreturn]] static void throw_undefined();
+  void check_type(DType wanted) const;
+
+  IntrusivePtr<TensorImpl> impl_;
+};
+
+WICK_API std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
+inline std::string to_string(const Tensor& tensor) { return tensor.str(); }
+
+}  // namespace wick

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <wick/kernels/cpu/simd/elementwise.h>
+#include <wick/kernels/cpu/simd/vec.h>
+#include <wick/kernels/pointwise.h>
+
+#if defined(__clang__)
+#define WICK_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define WICK_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
+namespace wick::cpu::WICK_ISA {
+namespace {
+
+template <class V, class F, size_t... I>
+WICK_SIMD void map_vectors(void* const* operands, int64_t n, F f, std::index_sequence<I...>) {
+  using E = typename V::Element;
+  E* const out = static_cast<E*>(operands[0]);
+  const E* const in[] = {static_cast<const E*>(operands[I + 1])...};
+  int64_t i = 0;
+  for (; i + V::kSize <= n; i += V::kSize) f(V::load(in[I] + i)...).store(out + i);
+  if (i < n) f(V::load(in[I] + i, n - i)...).store(out + i, n - i);
+}
+
+/// operands[0][i] = f(operands[1][i], ...), whole vectors first, then the rest in the lanes of one.
+template <int kInputs, class V, class F>
+WICK_SIMD void map_vectors(void* const* operands, int64_t n, F f) {
+  map_vectors<V>(operands, n, f, std::make_index_sequence<kInputs>());
+}
+
+}  // namespace
+}  // namespace wick::cpu::WICK_ISA

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <wick/kernels/args.h>
+
+namespace wick {
+
+/// Rows of x: [outer, size, inner] picked by index: int64 [count]. Contiguous.
+struct IndexArgs {
+  DType dtype = DType::Float32;
+  int64_t outer = 1, size = 0, inner = 1, count = 0;
+  const char* op = "index_select";  // for error texts
+};
+
+/// y: [outer, count, inner] = x[:, index, :]. Any dtype. An index outside [0, size) throws IndexError
+/// naming op, position, value and limit.
+WICK_KERNEL(void, index_select, const IndexArgs& args, const void* x, const int64_t* index, void* y)
+/// x[:, index, :] += y, in the order of the index (deterministic). x is [outer, size, inner].
+/// Rows whose index is `skip` are left out (-1: none).
+WICK_KERNEL(void, index_add, const IndexArgs& args, const void* y, const int64_t* index,
+            int64_t skip, void* x)
+
+}  // namespace wick

@@ -1,0 +1,3 @@
+#pragma once
+// Everything of wick's public interface.
+#include <wick/core/tensor.h>
