@@ -66,7 +66,7 @@ bool Backward::needs(size_t i) const { return static_cast<bool>(node_.next_edge(
 
 // --- saved tensors
 
-SavedTensor::SavedTensor(const Tensor& tensor, bool is_output) : is_output_(is_output) {
+SavedTensor::SavedTensor(const Tensor& tensor, int output) : output_(static_cast<int16_t>(output)) {
   if (!tensor.defined()) return;
   TensorImpl& impl = tensor.impl();
   storage_ = impl.storage();
@@ -79,7 +79,7 @@ SavedTensor::SavedTensor(const Tensor& tensor, bool is_output) : is_output_(is_o
     geometry_[kMaxRank + d] = impl.stride(d);
   }
   // An output's edge would be a cycle; unpack() gets it from the node itself.
-  if (!is_output && impl.meta()) edge_ = detail::gradient_edge(impl);
+  if (output < 0 && impl.meta()) edge_ = detail::gradient_edge(impl);
 }
 
 Tensor SavedTensor::unpack(Node& self) const {
@@ -87,12 +87,12 @@ Tensor SavedTensor::unpack(Node& self) const {
   WICK_CHECK(AutogradError, storage_->version() == version_,
              "one of the variables needed for gradient computation has been modified by an inplace "
              "operation: '", self.name(), "' saved a ", name_of(dtype_), " tensor of shape ", sizes,
-             (is_output_ ? " (its output)" : ""), ", which is at version ", storage_->version(),
+             (output_ >= 0 ? " (its output)" : ""), ", which is at version ", storage_->version(),
              "; expected version ", version_,
              " instead. Use a clone(), or change it after backward()");
   Tensor t(TensorImpl::make(storage_, offset_, sizes, {geometry_ + kMaxRank, ndim_}, dtype_));
   if (!GradMode::is_enabled()) return t;
-  Edge edge = is_output_ ? Edge{NodePtr(&self), 0} : edge_;
+  Edge edge = output_ >= 0 ? Edge{NodePtr(&self), static_cast<uint32_t>(output_)} : edge_;
   if (edge.node) t.impl().ensure_meta().grad_fn = std::move(edge);
   return t;
 }

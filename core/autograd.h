@@ -39,7 +39,8 @@ struct Edge {
 class WICK_API SavedTensor {
  public:
   SavedTensor() = default;
-  SavedTensor(const Tensor& tensor, bool is_output);
+  /// `output`: the number of the op's result that the tensor is, or -1 for an argument.
+  SavedTensor(const Tensor& tensor, int output);
   bool defined() const noexcept { return static_cast<bool>(storage_); }
 
  private:
@@ -55,7 +56,7 @@ class WICK_API SavedTensor {
   uint32_t version_ = 0;
   uint8_t ndim_ = 0;
   DType dtype_ = DType::Float32;
-  bool is_output_ = false;
+  int16_t output_ = -1;
 };
 
 /// What a backward lambda sees.
@@ -193,9 +194,9 @@ bool needs_grad(const Ts&... inputs) {
   return detail::any_requires_grad({list, sizeof...(Ts)});
 }
 
-inline SavedTensor save(const Tensor& input) { return SavedTensor(input, false); }
+inline SavedTensor save(const Tensor& input) { return SavedTensor(input, -1); }
 /// For the op's own result.
-inline SavedTensor save_output(const Tensor& output) { return SavedTensor(output, true); }
+inline SavedTensor save_output(const Tensor& output) { return SavedTensor(output, 0); }
 
 /// Records that `output` came from `inputs` (undefined ones allowed) by an op called `name` (a string
 /// literal). `backward`: (Backward&) -> Grads with one entry per input.

@@ -8,7 +8,7 @@ namespace wick {
 // the edge of a shared library.
 Error::~Error() = default;
 
-#define WICK_DEFINE_ERROR(Name)                                   \
+#define WICK_DEFINE_ERROR(Name)                                  \
   Name::Name(std::string message) : Error(std::move(message)) {} \
   Name::~Name() = default;
 

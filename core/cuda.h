@@ -1,7 +1,7 @@
 #pragma once
 
-#include <string>
 #include <wick/core/device.h>
+#include <string>
 
 namespace wick {
 

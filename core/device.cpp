@@ -1,7 +1,7 @@
 #include <wick/core/device.h>
 
-#include <charconv>
 #include <wick/core/check.h>
+#include <charconv>
 
 namespace wick {
 
@@ -21,8 +21,9 @@ Device::Device(const std::string& text) : type_(kCPU), index_(-1) {
               (rest[1] != '0' || rest.size() == 2);
     }
   }
-  WICK_CHECK(ValueError, valid, "Device: expected \"cpu\", \"cuda\" or \"cuda:N\" with N from 0 to ",
-             "127, got \"", text, "\"");
+  WICK_CHECK(ValueError, valid,
+             "Device: expected \"cpu\", \"cuda\" or \"cuda:N\" with N from 0 to ", "127, got \"",
+             text, "\"");
 }
 
 int8_t Device::refuse_index(int index) {

@@ -20,7 +20,7 @@ class WICK_API Device {
         index_(index >= -1 && index <= 127 ? static_cast<int8_t>(index) : refuse_index(index)) {}
   /// Throws ValueError unless the text is "cpu", "cuda" or "cuda:N".
   Device(const std::string& text);  // NOLINT
-  Device(const char* text) : Device(std::string(text)) {}  // NOLINT
+  Device(const char* text) : Device(std::string(text ? text : "")) {}  // NOLINT
 
   DeviceType type() const { return type_; }
   int index() const { return index_; }

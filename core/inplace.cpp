@@ -49,6 +49,8 @@ bool is_dense_row_major(const Geometry& g) {
   return true;
 }
 
+}  // namespace
+
 bool overlaps(const Geometry& g) {
   std::pair<int64_t, int64_t> dims[kMaxRank];  // stride, size
   int n = 0;
@@ -62,6 +64,8 @@ bool overlaps(const Geometry& g) {
   }
   return false;
 }
+
+namespace {
 
 Geometry flat(const Geometry& g) { return Geometry(extent_of(g), 1, g.offset); }
 

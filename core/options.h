@@ -2,6 +2,8 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <wick/core/device.h>
 #include <wick/core/dtype.h>
 
@@ -19,8 +21,10 @@ class TensorOptions {
   TensorOptions(DType dtype) : dtype_(dtype) {}             // NOLINT: implicit, as in LibTorch
   TensorOptions(Device device) : device_(device) {}         // NOLINT
   TensorOptions(DeviceType type) : device_(Device(type)) {}  // NOLINT
-  TensorOptions(const std::string& device) : device_(Device(device)) {}  // NOLINT
-  TensorOptions(const char* device) : device_(Device(device)) {}         // NOLINT
+  /// "cuda:1". A template, so that a literal 0 is no null pointer: arange(5, 1, 0) has three numbers.
+  template <class T>
+    requires(std::is_convertible_v<const T&, std::string_view>)
+  TensorOptions(const T& device) : device_(Device(device)) {}  // NOLINT
 
   TensorOptions dtype(std::optional<DType> v) const { auto o = *this; o.dtype_ = v; return o; }
   TensorOptions device(std::optional<Device> v) const { auto o = *this; o.device_ = v; return o; }

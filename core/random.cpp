@@ -1,7 +1,7 @@
 #include <wick/core/random.h>
 
-#include <mutex>
 #include <wick/core/ops.h>
+#include <mutex>
 
 namespace wick {
 namespace {

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <cstdint>
 #include <wick/kernels/random.h>
+#include <cstdint>
 
 namespace wick::detail {
 

@@ -150,6 +150,9 @@ class WICK_API Tensor {
   Tensor& copy_(const Tensor& source, bool non_blocking = false);
   Tensor& fill_(Scalar value);
   Tensor& zero_();
+  /// Random numbers in place, from the generator of manual_seed; floating types.
+  Tensor& uniform_(double low = 0, double high = 1);
+  Tensor& normal_(double mean = 0, double std = 1);
 
   // --- views and indexing
   Tensor view(IntArrayRef sizes) const;

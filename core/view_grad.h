@@ -8,8 +8,7 @@ namespace wick::detail {
 /// If the base of the view `impl` changed since its history was recorded, records it anew.
 void refresh_view_history(TensorImpl& impl);
 
-/// The gradient of as_strided: `grad` has the geometry `view`; the result has the base's sizes.
-/// Differentiable. Elements that the view repeats are summed.
+/// Sizes, strides and offset in a storage.
 struct Geometry {
   int64_t sizes[kMaxRank];
   int64_t strides[kMaxRank];
@@ -20,6 +19,10 @@ struct Geometry {
   IntArrayRef shape() const { return {sizes, static_cast<size_t>(ndim)}; }
   IntArrayRef steps() const { return {strides, static_cast<size_t>(ndim)}; }
 };
+/// Whether two elements of the geometry may share a place.
+bool overlaps(const Geometry& geometry);
+/// The gradient of as_strided: `grad` has the geometry `view`; the result has the base's sizes.
+/// Differentiable. Elements that the view repeats are summed.
 Tensor as_strided_backward(const Tensor& grad, const Geometry& base, const Geometry& view);
 
 }  // namespace wick::detail

@@ -220,7 +220,9 @@ struct Abs {
   template <class T>
   WICK_POINTWISE T forward(T x) {
     using namespace math;
-    if constexpr (std::is_integral_v<T>) {
+    if constexpr (std::is_unsigned_v<T>) {
+      return x;
+    } else if constexpr (std::is_integral_v<T>) {
       return x < T(0) ? detail::wrap_sub(T(0), x) : x;
     } else {
       return abs(x);
@@ -400,12 +402,12 @@ struct Minimum {
   }
 };
 
-#define WICK_COMPARISON(Name, op)      \
-  struct Name {                        \
-    template <class T>                 \
+#define WICK_COMPARISON(Name, op)           \
+  struct Name {                             \
+    template <class T>                      \
     WICK_POINTWISE bool forward(T a, T b) { \
-      return a op b;                   \
-    }                                  \
+      return a op b;                        \
+    }                                       \
   };
 WICK_COMPARISON(Eq, ==)
 WICK_COMPARISON(Ne, !=)

@@ -43,6 +43,11 @@ inline Tensor alias_raw(const Tensor& x, IntArrayRef sizes, IntArrayRef strides,
 
 inline void* data_or_null(const Tensor& t) { return t.defined() ? t.data_ptr() : nullptr; }
 
+/// What backward needs only for another input's gradient.
+inline SavedTensor save_if(bool wanted, const Tensor& t) {
+  return wanted ? save(t) : SavedTensor();
+}
+
 /// Differentiable: zeros of x's sizes with `size` in dimension `dim`, to whose rows `index` those
 /// of x are added; rows with index `skip` are left out. The reverse of index_select.
 Tensor index_add(const char* op, const Tensor& x, int64_t dim, const Tensor& index, int64_t size,

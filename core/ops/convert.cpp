@@ -1,10 +1,10 @@
 // Conversion between types and devices, copies.
-#include <cstring>
 #include <wick/core/autograd.h>
 #include <wick/core/cuda.h>
 #include <wick/core/iterate.h>
 #include <wick/core/make.h>
 #include <wick/core/ops.h>
+#include <cstring>
 
 namespace wick {
 namespace {
@@ -109,8 +109,8 @@ Tensor Tensor::contiguous(MemoryFormat format) const {
 Tensor& Tensor::copy_(const Tensor& source, bool non_blocking) {
   if (is_same(source)) return *this;
   const Dims shape = detail::broadcast_shapes("copy_", sizes(), source.sizes());
-  WICK_CHECK(ShapeError, IntArrayRef(shape) == sizes(), "copy_: cannot broadcast ",
-             source.sizes(), " to ", sizes());
+  WICK_CHECK(ShapeError, IntArrayRef(shape) == sizes(), "copy_: cannot broadcast ", source.sizes(),
+             " to ", sizes());
   const bool floating = wick::is_floating_point(dtype());
   check_inplace("copy_", *this, floating && needs_grad(source));
   const bool record = floating && needs_grad(*this, source);
@@ -127,8 +127,7 @@ Tensor& Tensor::copy_(const Tensor& source, bool non_blocking) {
   if (record) {
     record_inplace("copy_", {before, source}, *this,
                    [device = source.device(), dtype = source.dtype()](Backward& ctx) -> Grads {
-                     return {Tensor(),
-                             ctx.needs(1) ? ctx.grad().to(device, dtype) : Tensor()};
+                     return {Tensor(), ctx.needs(1) ? ctx.grad().to(device, dtype) : Tensor()};
                    });
   }
   return *this;

@@ -1,12 +1,12 @@
-#include <algorithm>
-#include <cmath>
-#include <limits>
 #include <wick/core/cuda.h>
 #include <wick/core/iterate.h>
 #include <wick/core/make.h>
 #include <wick/core/ops.h>
 #include <wick/core/random.h>
 #include <wick/kernels/elementwise.h>
+#include <algorithm>
+#include <cmath>
+#include <limits>
 
 namespace wick {
 namespace {
@@ -23,8 +23,9 @@ void check_sizes(const char* op, IntArrayRef sizes) {
 // Elements from the first to the last one reached, in storage.
 int64_t checked_extent(const char* op, IntArrayRef sizes, IntArrayRef strides, DType dtype) {
   check_sizes(op, sizes);
-  WICK_CHECK(ShapeError, sizes.size() == strides.size(), op, ": expected as many strides as sizes, ",
-             "got sizes ", sizes, " and strides ", strides);
+  WICK_CHECK(ShapeError, sizes.size() == strides.size(), op,
+             ": expected as many strides as sizes, ", "got sizes ", sizes, " and strides ",
+             strides);
   int64_t extent = 1;
   bool empty = false, fits = true;
   for (size_t d = 0; d < sizes.size(); ++d) {
@@ -35,8 +36,9 @@ int64_t checked_extent(const char* op, IntArrayRef sizes, IntArrayRef strides, D
             !__builtin_add_overflow(extent, span, &extent);
   }
   if (empty) return 0;
-  WICK_CHECK(ShapeError, fits && extent <= std::numeric_limits<int64_t>::max() / element_size(dtype),
-             op, ": sizes ", sizes, " with strides ", strides, " span more than 2^63 bytes");
+  WICK_CHECK(ShapeError,
+             fits && extent <= std::numeric_limits<int64_t>::max() / element_size(dtype), op,
+             ": sizes ", sizes, " with strides ", strides, " span more than 2^63 bytes");
   return extent;
 }
 
@@ -78,8 +80,8 @@ Tensor borrow(void* data, IntArrayRef sizes, IntArrayRef strides,
   const DType dtype = options.dtype();
   const Device device = detail::resolve_device("from_blob", options.device());
   const int64_t extent = checked_extent("from_blob", sizes, strides, dtype);
-  WICK_CHECK(ValueError, data || extent == 0, "from_blob: got a null pointer for a tensor of shape ",
-             sizes);
+  WICK_CHECK(ValueError, data || extent == 0,
+             "from_blob: got a null pointer for a tensor of shape ", sizes);
   WICK_CHECK(ValueError, reinterpret_cast<uintptr_t>(data) % element_size(dtype) == 0,
              "from_blob: the memory of ", dtype, " elements must be aligned to ",
              element_size(dtype), " bytes");
@@ -113,12 +115,18 @@ Tensor draw_normal(const char* op, Tensor x, const TensorOptions& options) {
 // The largest integer up to which `dtype` holds all non-negative ones.
 int64_t largest_exact(DType dtype) {
   switch (dtype) {
-    case DType::Bool: return 1;
-    case DType::UInt8: return 255;
-    case DType::Float16: return int64_t{1} << 11;
-    case DType::BFloat16: return int64_t{1} << 8;
-    case DType::Float32: return int64_t{1} << 24;
-    case DType::Float64: return int64_t{1} << 53;
+    case DType::Bool:
+      return 1;
+    case DType::UInt8:
+      return 255;
+    case DType::Float16:
+      return int64_t{1} << 11;
+    case DType::BFloat16:
+      return int64_t{1} << 8;
+    case DType::Float32:
+      return int64_t{1} << 24;
+    case DType::Float64:
+      return int64_t{1} << 53;
     default:
       return static_cast<int64_t>((uint64_t{1} << (8 * element_size(dtype) - 1)) - 1);
   }
@@ -254,12 +262,11 @@ Tensor randint(int64_t low, int64_t high, IntArrayRef sizes, const TensorOptions
   const DType dtype = options.dtype_opt().value_or(kInt64);
   WICK_CHECK(ValueError, low < high, "randint: expected low < high, got ", low, " and ", high);
   const int64_t most = largest_exact(dtype);
-  const int64_t least =
-      dtype == DType::Bool || dtype == DType::UInt8 ? 0
-      : is_floating_point(dtype)                    ? -most
-                                                    : -most - 1;
-  WICK_CHECK(ValueError, low >= least && high - 1 <= most, "randint: ", dtype, " holds integers from ",
-             least, " to ", most, ", got low ", low, " and high ", high);
+  const int64_t least = dtype == DType::Bool || dtype == DType::UInt8 ? 0
+                        : is_floating_point(dtype)                    ? -most
+                                                                      : -most - 1;
+  WICK_CHECK(ValueError, low >= least && high - 1 <= most, "randint: ", dtype,
+             " holds integers from ", least, " to ", most, ", got low ", low, " and high ", high);
   Tensor x = new_empty("randint", sizes, dtype, options);
   const int64_t n = x.numel();
   const PhiloxState state = detail::next_philox(philox_blocks(n, 2));
@@ -314,9 +321,8 @@ detail::TensorData::TensorData(std::initializer_list<TensorData> list) : kind_(K
   }
   sizes_.insert(sizes_.end(), first->sizes_.begin(), first->sizes_.end());
   for (const TensorData& row : list) {
-    WICK_CHECK(ShapeError, row.sizes_ == first->sizes_,
-               "tensor: expected rows of one shape, got ", IntArrayRef(first->sizes_), " and ",
-               IntArrayRef(row.sizes_));
+    WICK_CHECK(ShapeError, row.sizes_ == first->sizes_, "tensor: expected rows of one shape, got ",
+               IntArrayRef(first->sizes_), " and ", IntArrayRef(row.sizes_));
     kind_ = std::max(kind_, row.kind_);
     reals_.insert(reals_.end(), row.reals_.begin(), row.reals_.end());
     integers_.insert(integers_.end(), row.integers_.begin(), row.integers_.end());
@@ -337,13 +343,14 @@ Tensor detail::TensorData::make(const TensorOptions& options) const {
     T* out = static_cast<T*>(x.data_ptr());
     for (size_t i = 0; i < reals_.size(); ++i) {
       // An unsigned number of 64 bits may have wrapped around.
-      WICK_CHECK(ValueError, !integers || (reals_[i] < 0) == (integers_[i] < 0), "tensor: ",
-                 reals_[i], " does not fit in int64");
+      WICK_CHECK(ValueError, !integers || (reals_[i] < 0) == (integers_[i] < 0),
+                 "tensor: ", reals_[i], " does not fit in int64");
       if constexpr (std::is_same_v<T, bool> || std::is_integral_v<T>) {
         const Scalar value = integers ? Scalar(integers_[i]) : Scalar(reals_[i]);
         out[i] = immediate_for("tensor", value, dtype).template as<T>();
       } else {
-        out[i] = (integers ? Immediate::of(integers_[i]) : Immediate::of(reals_[i])).template as<T>();
+        out[i] =
+            (integers ? Immediate::of(integers_[i]) : Immediate::of(reals_[i])).template as<T>();
       }
     }
   });

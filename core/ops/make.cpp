@@ -1,21 +1,25 @@
 #include <wick/core/make.h>
 
-#include <algorithm>
-#include <cmath>
-#include <limits>
 #include <wick/core/autograd.h>
 #include <wick/core/iterate.h>
 #include <wick/kernels/elementwise.h>
+#include <algorithm>
+#include <cmath>
+#include <limits>
 
 namespace wick {
 namespace {
 
 double largest(DType dtype) {
   switch (dtype) {
-    case DType::Float16: return 65504;
-    case DType::BFloat16: return 0x1.fep127;
-    case DType::Float32: return std::numeric_limits<float>::max();
-    default: return std::numeric_limits<double>::max();
+    case DType::Float16:
+      return 65504;
+    case DType::BFloat16:
+      return 0x1.fep127;
+    case DType::Float32:
+      return std::numeric_limits<float>::max();
+    default:
+      return std::numeric_limits<double>::max();
   }
 }
 

@@ -1,11 +1,11 @@
 // Views: other geometries over the same elements, each with its own reverse right below it.
-#include <algorithm>
-#include <limits>
 #include <wick/core/autograd.h>
 #include <wick/core/iterate.h>
 #include <wick/core/make.h>
 #include <wick/core/ops.h>
 #include <wick/core/view_grad.h>
+#include <algorithm>
+#include <limits>
 
 namespace wick {
 namespace {
@@ -96,22 +96,24 @@ bool view_strides(const TensorImpl& x, const Dims& sizes, Dims& strides) {
   return to < 0;
 }
 
-// The reverse of slice: g in the place that x.slice(dim, start, .., step) had, zeros around it.
-Tensor slice_backward(const Tensor& g, IntArrayRef sizes, int64_t dim, int64_t start,
-                      int64_t step) {
+Tensor make_slice(const char* name, const Tensor& x, int dim, int64_t start, int64_t length,
+                  int64_t step);
+
+// The reverse of slice: g in the place that the slice had, zeros around it.
+Tensor slice_backward(const Tensor& g, IntArrayRef sizes, int dim, int64_t start, int64_t step) {
   Tensor out = detail::make_empty(sizes, g.dtype(), g.device());
   detail::fill_raw("slice_backward", out, 0);
   const TensorImpl& o = out.impl();
   Dims strides(o.strides());
-  const int d = static_cast<int>(dim);
-  const Tensor place(TensorImpl::make(o.storage(), start * strides[d], g.sizes(),
-                                      (strides[d] *= step, IntArrayRef(strides)), g.dtype()));
+  strides[dim] *= step;
+  const Tensor place(
+      TensorImpl::make(o.storage(), start * o.stride(dim), g.sizes(), strides, g.dtype()));
   detail::copy_raw(place, g);
   if (needs_grad(g)) {
-    const int64_t length = g.size(dim);
-    record("slice_backward", {g}, out, [=](Backward& ctx) -> Grads {
-      return {ctx.grad().slice(dim, start, start + (length - 1) * step + 1, step)};
-    });
+    record("slice_backward", {g}, out,
+           [dim, start, length = g.size(dim), step](Backward& ctx) -> Grads {
+             return {make_slice("slice", ctx.grad(), dim, start, length, step)};
+           });
   }
   return out;
 }
@@ -158,7 +160,7 @@ Tensor strided_gradient(const Tensor& g, const Geometry& from, const Geometry& t
         .as_strided(from.shape(), from.steps(), from.offset - low);
   };
   Tensor result = read(g, to);
-  if (from.overlaps()) {
+  if (detail::overlaps(from)) {
     Tensor one = detail::make_empty(from.shape(), g.dtype(), g.device());
     detail::fill_raw("as_strided", one, 1);
     result = div(result, read(one, from));
@@ -175,7 +177,7 @@ Tensor view(const Tensor& x, IntArrayRef sizes) {
   const Dims out = resolve_sizes("view", t, sizes);
   Dims strides;
   WICK_CHECK(ShapeError, view_strides(t, out, strides), "view: a tensor of shape ", t.sizes(),
-             " with strides ", t.strides(), " has no view of shape ", out,
+             " with strides ", t.strides(), " has no view of shape ", sizes,
              " without a copy; use reshape()");
   return make("view", x, t.storage_offset(), out, strides, [&] {
     return [in = Dims(t.sizes())](Backward& ctx) -> Grads { return {ctx.grad().reshape(in)}; };
@@ -207,8 +209,7 @@ Tensor flatten(const Tensor& x, int64_t start_dim, int64_t end_dim) {
   if (start == end) return x;
   Dims sizes;
   for (int d = 0; d < start; ++d) sizes.push_back(t.size(d));
-  sizes.push_back(1);
-  for (auto d = start; d <= end; ++d) sizes[static_cast<int>(start)] *= t.size(static_cast<int>(d));
+  sizes.push_back(detail::checked_numel("flatten", t.sizes().slice(start, end - start + 1)));
   for (int d = static_cast<int>(end) + 1; d < t.dim(); ++d) sizes.push_back(t.size(d));
   return reshape(x, sizes);
 }
@@ -253,9 +254,8 @@ Tensor unsqueeze(const Tensor& x, int64_t dim) {
     sizes[d] = d == at ? 1 : t.size(from);
     strides[d] = d != at ? t.stride(from) : d < t.dim() ? t.size(d) * t.stride(d) : 1;
   }
-  return make("unsqueeze", x, t.storage_offset(), sizes, strides, [&] {
-    return [at](Backward& ctx) -> Grads { return {ctx.grad().squeeze(at)}; };
-  });
+  return make("unsqueeze", x, t.storage_offset(), sizes, strides,
+              [&] { return [at](Backward& ctx) -> Grads { return {ctx.grad().squeeze(at)}; }; });
 }
 
 Tensor expand(const Tensor& x, IntArrayRef sizes) {

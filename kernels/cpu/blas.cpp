@@ -1,5 +1,5 @@
-#include <climits>
 #include <wick/kernels/cpu/blas.h>
+#include <climits>
 
 #if WICK_HAVE_OPENBLAS
 #include <cblas.h>
@@ -31,7 +31,8 @@ class OneThread {
 
 void call(const Gemm<float>& g, CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int lda, int ldb, int ldc) {
   cblas_sgemm(CblasRowMajor, ta, tb, static_cast<int>(g.m), static_cast<int>(g.n),
-              static_cast<int>(g.k), 1.0f, g.a, lda, g.b, ldb, g.accumulate ? 1.0f : 0.0f, g.c, ldc);
+              static_cast<int>(g.k), 1.0f, g.a, lda, g.b, ldb, g.accumulate ? 1.0f : 0.0f, g.c,
+              ldc);
 }
 void call(const Gemm<double>& g, CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int lda, int ldb,
           int ldc) {

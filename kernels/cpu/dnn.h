@@ -3,8 +3,8 @@
 #include <wick/kernels/conv.h>
 #include <wick/kernels/cpu/gemm.h>
 
-// The adapter to oneDNN. Every function is for float32 and returns false, with nothing written, where
-// oneDNN is not part of the build or has no fast code for the case.
+// The adapter to oneDNN. Every function is for float32 and returns false, with nothing written,
+// where oneDNN is not part of the build or has no fast code for the case.
 namespace wick::cpu::dnn {
 
 bool gemm(const Gemm<float>& g);

@@ -1,12 +1,12 @@
 #pragma once
 
+#include <wick/kernels/cpu/parallel.h>
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <wick/kernels/cpu/parallel.h>
 
-// wick's own matrix product in portable vector code: for products so small that a library's overhead
-// would dominate, for integers, and for builds without a BLAS.
+// wick's own matrix product in portable vector code: for products so small that a library's
+// overhead would dominate, for integers, and for builds without a BLAS.
 namespace wick::cpu {
 
 /// c = op(a) op(b) (+ c when accumulate) (+ bias), with the fields of MatmulArgs.
@@ -74,10 +74,14 @@ template <class T>
 void run_tile(int64_t rows, int64_t k, const T* a, int64_t row, int64_t depth, const T* b,
               int64_t ldb, T* sums) {
   switch (rows) {
-    case 1: return tile<T, 1>(k, a, row, depth, b, ldb, sums);
-    case 2: return tile<T, 2>(k, a, row, depth, b, ldb, sums);
-    case 3: return tile<T, 3>(k, a, row, depth, b, ldb, sums);
-    default: return tile<T, 4>(k, a, row, depth, b, ldb, sums);
+    case 1:
+      return tile<T, 1>(k, a, row, depth, b, ldb, sums);
+    case 2:
+      return tile<T, 2>(k, a, row, depth, b, ldb, sums);
+    case 3:
+      return tile<T, 3>(k, a, row, depth, b, ldb, sums);
+    default:
+      return tile<T, 4>(k, a, row, depth, b, ldb, sums);
   }
 }
 
@@ -174,12 +178,14 @@ void gemm_tiny(const Gemm<T>& g) {
   }
 }
 
-/// Calls serial(part) over parts of c in all threads: rows where c is tall, columns where it is wide.
+/// Calls serial(part) over parts of c in all threads: rows where c is tall, columns where it is
+/// wide.
 template <class T, class Serial>
 void gemm_split(const Gemm<T>& g, const Serial& serial) {
   constexpr int64_t kGrainSteps = 1 << 16;  // what is worth a thread
   const bool by_rows = g.m >= g.n;
-  const int64_t count = by_rows ? g.m : g.n, each = (by_rows ? g.n : g.m) * std::max<int64_t>(g.k, 1);
+  const int64_t count = by_rows ? g.m : g.n,
+                each = (by_rows ? g.n : g.m) * std::max<int64_t>(g.k, 1);
   const int64_t share = (count + num_threads() - 1) / num_threads();
   const int64_t grain = std::max({kGrainSteps / std::max<int64_t>(each, 1), share, int64_t{1}});
   const int64_t rounded = (grain + 31) / 32 * 32;  // whole tiles of a library's kernels, too

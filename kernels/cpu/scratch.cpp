@@ -1,6 +1,6 @@
-#include <new>
 #include <wick/core/check.h>
 #include <wick/kernels/cpu/scratch.h>
+#include <new>
 
 namespace wick::cpu {
 namespace {

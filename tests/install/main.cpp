@@ -1,9 +1,9 @@
+#include <wick/wick.h>
 #include <cstdio>
 #include <string>
-#include <wick/wick.h>
 
-// What a program outside wick's tree relies on: layers, a training step, a file, and errors that keep
-// their type across the library's edge.
+// What a program outside wick's tree relies on: layers, a training step, a file, and errors that
+// keep their type across the library's edge.
 namespace {
 
 int fail(const char* what) {

@@ -13,21 +13,22 @@ void forward(void* const* operands, int64_t n) {
     for (int64_t i = 0; i < n; ++i) out[i] = Op::forward(a[i], b[i]);
   } else {
     using V = Vec<E>;
-    map_vectors<2, V>(operands, n,
-                      [](V a, V b) __attribute__((always_inline)) { return Op::forward(a, b); });
+    map_vectors<2, V>(
+        operands, n, [](V a, V b) __attribute__((always_inline)) { return Op::forward(a, b); });
   }
 }
 
 template <class Op, class E, int kSide>
 void backward(void* const* operands, int64_t n) {
   using V = Vec<E>;
-  map_vectors<4, V>(operands, n, [](V g, V a, V b, V y) __attribute__((always_inline)) {
-    if constexpr (kSide == 0) {
-      return Op::grad_a(g, a, b, y);
-    } else {
-      return Op::grad_b(g, a, b, y);
-    }
-  });
+  map_vectors<4, V>(
+      operands, n, [](V g, V a, V b, V y) __attribute__((always_inline)) {
+        if constexpr (kSide == 0) {
+          return Op::grad_a(g, a, b, y);
+        } else {
+          return Op::grad_b(g, a, b, y);
+        }
+      });
 }
 
 // Which types an op has beside the floating ones.
@@ -47,12 +48,18 @@ Loop forward_loop(DType dtype) {
   }
   if constexpr (kHasIntegers<Op>) {
     switch (dtype) {
-      case DType::UInt8: return forward<Op, uint8_t>;
-      case DType::Int8: return forward<Op, int8_t>;
-      case DType::Int16: return forward<Op, int16_t>;
-      case DType::Int32: return forward<Op, int32_t>;
-      case DType::Int64: return forward<Op, int64_t>;
-      default: break;
+      case DType::UInt8:
+        return forward<Op, uint8_t>;
+      case DType::Int8:
+        return forward<Op, int8_t>;
+      case DType::Int16:
+        return forward<Op, int16_t>;
+      case DType::Int32:
+        return forward<Op, int32_t>;
+      case DType::Int64:
+        return forward<Op, int64_t>;
+      default:
+        break;
     }
   }
   return nullptr;
@@ -61,9 +68,12 @@ Loop forward_loop(DType dtype) {
 template <class Op>
 Loop backward_loop(int side, DType dtype) {
   switch (dtype) {
-    case DType::Float32: return side == 0 ? backward<Op, float, 0> : backward<Op, float, 1>;
-    case DType::Float64: return side == 0 ? backward<Op, double, 0> : backward<Op, double, 1>;
-    default: return nullptr;
+    case DType::Float32:
+      return side == 0 ? backward<Op, float, 0> : backward<Op, float, 1>;
+    case DType::Float64:
+      return side == 0 ? backward<Op, double, 0> : backward<Op, double, 1>;
+    default:
+      return nullptr;
   }
 }
 
@@ -72,7 +82,8 @@ Loop backward_loop(int side, DType dtype) {
 Loop binary_loop(BinaryOp op, DType dtype) {
   switch (op) {
 #define WICK_CASE(name, Name) \
-  case BinaryOp::Name: return forward_loop<pointwise::Name>(dtype);
+  case BinaryOp::Name:        \
+    return forward_loop<pointwise::Name>(dtype);
     WICK_BINARY_OPS(WICK_CASE)
 #undef WICK_CASE
   }
@@ -82,7 +93,8 @@ Loop binary_loop(BinaryOp op, DType dtype) {
 Loop binary_backward_loop(BinaryOp op, int side, DType dtype) {
   switch (op) {
 #define WICK_CASE(name, Name) \
-  case BinaryOp::Name: return backward_loop<pointwise::Name>(side, dtype);
+  case BinaryOp::Name:        \
+    return backward_loop<pointwise::Name>(side, dtype);
     WICK_BINARY_OPS(WICK_CASE)
 #undef WICK_CASE
   }

@@ -15,15 +15,24 @@ void compare(void* const* operands, int64_t n) {
 template <class Op>
 Loop loop_of(DType dtype) {
   switch (dtype) {
-    case DType::Bool: return compare<Op, bool>;
-    case DType::UInt8: return compare<Op, uint8_t>;
-    case DType::Int8: return compare<Op, int8_t>;
-    case DType::Int16: return compare<Op, int16_t>;
-    case DType::Int32: return compare<Op, int32_t>;
-    case DType::Int64: return compare<Op, int64_t>;
-    case DType::Float32: return compare<Op, float>;
-    case DType::Float64: return compare<Op, double>;
-    default: return nullptr;
+    case DType::Bool:
+      return compare<Op, bool>;
+    case DType::UInt8:
+      return compare<Op, uint8_t>;
+    case DType::Int8:
+      return compare<Op, int8_t>;
+    case DType::Int16:
+      return compare<Op, int16_t>;
+    case DType::Int32:
+      return compare<Op, int32_t>;
+    case DType::Int64:
+      return compare<Op, int64_t>;
+    case DType::Float32:
+      return compare<Op, float>;
+    case DType::Float64:
+      return compare<Op, double>;
+    default:
+      return nullptr;
   }
 }
 
@@ -45,7 +54,8 @@ void select(void* const* operands, int64_t n) {
 Loop compare_loop(CompareOp op, DType dtype) {
   switch (op) {
 #define WICK_CASE(name, Name) \
-  case CompareOp::Name: return loop_of<pointwise::Name>(dtype);
+  case CompareOp::Name:       \
+    return loop_of<pointwise::Name>(dtype);
     WICK_COMPARE_OPS(WICK_CASE)
 #undef WICK_CASE
   }
@@ -54,41 +64,15 @@ Loop compare_loop(CompareOp op, DType dtype) {
 
 Loop where_loop(int64_t element_size) {
   switch (element_size) {
-    case 1: return select<uint8_t>;
-    case 2: return select<uint16_t>;
-    case 4: return select<uint32_t>;
-    default: return select<uint64_t>;
+    case 1:
+      return select<uint8_t>;
+    case 2:
+      return select<uint16_t>;
+    case 4:
+      return select<uint32_t>;
+    default:
+      return select<uint64_t>;
   }
-}
-
-void half_to_float(DType half, const void* x, float* y, int64_t n) {
-  constexpr int kSize = VecF::kSize;
-  const uint16_t* const in = static_cast<const uint16_t*>(x);
-  const bool bfloat = half == DType::BFloat16;
-  int64_t i = 0;
-  for (; i + kSize <= n; i += kSize) {
-    (bfloat ? load_bfloat16(in + i) : load_half(in + i)).store(y + i);
-  }
-  if (i == n) return;
-  uint16_t rest[kSize] = {};
-  for (int64_t j = i; j < n; ++j) rest[j - i] = in[j];
-  (bfloat ? load_bfloat16(rest) : load_half(rest)).store(y + i, n - i);
-}
-
-void float_to_half(DType half, const float* x, void* y, int64_t n) {
-  constexpr int kSize = VecF::kSize;
-  uint16_t* const out = static_cast<uint16_t*>(y);
-  const bool bfloat = half == DType::BFloat16;
-  int64_t i = 0;
-  for (; i + kSize <= n; i += kSize) {
-    const VecF v = VecF::load(x + i);
-    bfloat ? store_bfloat16(out + i, v) : store_half(out + i, v);
-  }
-  if (i == n) return;
-  uint16_t rest[kSize];
-  const VecF v = VecF::load(x + i, n - i);
-  bfloat ? store_bfloat16(rest, v) : store_half(rest, v);
-  for (int64_t j = i; j < n; ++j) out[j] = rest[j - i];
 }
 
 }  // namespace wick::cpu::WICK_ISA

@@ -19,6 +19,8 @@ WICK_ISA_KERNEL(Loop, binary_loop, BinaryOp op, DType dtype)
 WICK_ISA_KERNEL(Loop, binary_backward_loop, BinaryOp op, int side, DType dtype)
 WICK_ISA_KERNEL(Loop, compare_loop, CompareOp op, DType dtype)
 WICK_ISA_KERNEL(Loop, where_loop, int64_t element_size)
+/// out = x converted (kernels/convert.h); neither a half type.
+WICK_ISA_KERNEL(Loop, convert_loop, DType to, DType from)
 /// n numbers of a half type (Float16, BFloat16) to float32 and back.
 WICK_ISA_KERNEL(void, half_to_float, DType half, const void* x, float* y, int64_t n)
 WICK_ISA_KERNEL(void, float_to_half, DType half, const float* x, void* y, int64_t n)

@@ -4,8 +4,10 @@
 #include <wick/kernels/cpu/simd/vec.h>
 #include <wick/kernels/pointwise.h>
 
+// Says that iterations do not depend on each other: the output is either one of the inputs or
+// apart from them. (clang's pragma for this warns about loops that it does not vectorise anyway.)
 #if defined(__clang__)
-#define WICK_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#define WICK_INDEPENDENT
 #else
 #define WICK_INDEPENDENT _Pragma("GCC ivdep")
 #endif

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <wick/kernels/math.h>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
-#include <wick/kernels/math.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -55,8 +55,8 @@ struct Vec {
   Vec() = default;
   WICK_SIMD explicit Vec(Native native) : v(native) {}
   template <class S>
-    requires(std::is_arithmetic_v<S>)
-  WICK_SIMD explicit Vec(S value) : v(static_cast<E>(value) - Native{}) {}
+  requires(std::is_arithmetic_v<S>) WICK_SIMD explicit Vec(S value)
+      : v(static_cast<E>(value) - Native{}) {}
 
   WICK_SIMD static Vec load(const E* p) {
     Vec r;
@@ -91,9 +91,7 @@ struct Vec {
   WICK_SIMD friend M operator>=(Vec a, Vec b) { return {(typename M::Native)(a.v >= b.v)}; }
   WICK_SIMD friend M operator==(Vec a, Vec b) { return {(typename M::Native)(a.v == b.v)}; }
   WICK_SIMD friend M operator!=(Vec a, Vec b) { return {(typename M::Native)(a.v != b.v)}; }
-  WICK_SIMD friend Vec where(M condition, Vec a, Vec b) {
-    return Vec(condition.v ? a.v : b.v);
-  }
+  WICK_SIMD friend Vec where(M condition, Vec a, Vec b) { return Vec(condition.v ? a.v : b.v); }
 };
 
 using VecF = Vec<float>;
@@ -193,7 +191,8 @@ WICK_SIMD void Vec<E>::store(E* p, int64_t n) const {
 
 WICK_SIMD VecF load_half(const uint16_t* p) {
 #if defined(__AVX512F__)
-  return VecF(_mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
+  return VecF(
+      _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
 #elif defined(__AVX2__)
   return VecF(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
 #else

@@ -1,0 +1,36 @@
+// Max and min; see reduce_engine.h. A NaN wins.
+#include <wick/kernels/cuda/reduce_extreme.h>
+
+namespace wick::cuda {
+namespace {
+
+template <class T, bool kMax>
+struct Extreme {
+  using In = T;
+  struct Acc {
+    Compute<T> value;
+    bool any;  // whether value is one yet: there is always at least one element in the end
+  };
+  T* out;
+  __device__ Acc init() const { return {Compute<T>(0), false}; }
+  __device__ Acc step(Acc acc, T x, int64_t) const { return combine(acc, {up(x), true}); }
+  __device__ Acc combine(Acc a, Acc b) const {
+    if (!b.any) return a;
+    if (!a.any) return b;
+    return beats<kMax>(b.value, a.value) ? b : a;
+  }
+  __device__ void store(int64_t offset, Acc acc) const { out[offset] = down<T>(acc.value); }
+};
+
+}  // namespace
+
+void reduce_extreme(ReduceOp op, DType dtype, const ReduceArgs& args) {
+  visit_dtype(dtype, [&](auto t) {
+    using T = decltype(t);
+    T* const out = static_cast<T*>(args.out);
+    if (op == ReduceOp::Max) return launch_reduce(args, Extreme<T, true>{out});
+    launch_reduce(args, Extreme<T, false>{out});
+  });
+}
+
+}  // namespace wick::cuda
