@@ -7,6 +7,10 @@
 #include <wick/core/ops.h>
 #include <wick/core/ordered_dict.h>
 #include <wick/core/tensor.h>
+#include <wick/data/batches.h>
+#include <wick/data/idx.h>
+#include <wick/io/checkpoint.h>
+#include <wick/io/safetensors.h>
 #include <wick/nn/activation.h>
 #include <wick/nn/batchnorm.h>
 #include <wick/nn/conv.h>
@@ -18,3 +22,4 @@
 #include <wick/nn/module.h>
 #include <wick/nn/pooling.h>
 #include <wick/nn/sequential.h>
+#include <wick/optim/sgd.h>

@@ -132,10 +132,11 @@ int64_t checked_numel(const char* op, IntArrayRef sizes) {
   for (const int64_t s : sizes) {
     WICK_CHECK(ShapeError, s >= 0, op, ": expected sizes >= 0, got ", sizes);
     empty |= s == 0;
-    overflow |= __builtin_mul_overflow(numel, s, &numel);
+    // Strides count on with the sizes of an empty tensor too.
+    overflow |= __builtin_mul_overflow(numel, std::max<int64_t>(s, 1), &numel);
   }
   // Room for the largest element, so that byte counts and strides cannot overflow either.
-  WICK_CHECK(ShapeError, empty || (!overflow && numel <= INT64_MAX / 16), op, ": sizes ", sizes,
+  WICK_CHECK(ShapeError, !overflow && numel <= INT64_MAX / 16, op, ": sizes ", sizes,
              " have more elements than can be addressed");
   return empty ? 0 : numel;
 }

@@ -48,8 +48,8 @@ BlockPool::BlockPool(std::unique_ptr<MemorySource> source, std::string name)
 
 BlockPool::~BlockPool() {
   finish_marks(true);
+  for (const auto& [memory, block] : live_) make_free(block);
   release_segments();
-  for (const auto& [memory, block] : live_) delete block;
 }
 
 BlockPool::FreeList& BlockPool::list_of(const Block& block) {

@@ -40,6 +40,18 @@ struct ComputeOf<BFloat16> {
 template <class T>
 using Compute = typename ComputeOf<T>::type;
 
+/// Calls f with a value of the C++ type of a floating type.
+template <class F>
+void visit_float(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::Float16: return f(Half{});
+    case DType::BFloat16: return f(BFloat16{});
+    case DType::Float32: return f(float{});
+    case DType::Float64: return f(double{});
+    default: WICK_FAIL(DTypeError, "cuda: expected a floating type, got ", dtype);
+  }
+}
+
 // Storage type to compute type and back, with the hardware's conversions.
 template <class T>
 __device__ inline T up(T v) {

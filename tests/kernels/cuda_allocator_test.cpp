@@ -91,7 +91,7 @@ TEST_F(CudaAllocator, SmallRequestsShareASegmentAndAreAligned) {
   EXPECT_EQ(pool.stats().reserved, 2 * kMiB);
   for (void* b : blocks) EXPECT_TRUE(pool.deallocate(b));
   EXPECT_EQ(pool.stats().allocated, 0);
-  EXPECT_EQ(pool.stats().max_allocated, 7168);
+  EXPECT_EQ(pool.stats().max_allocated, 6656);
   EXPECT_EQ(pool.stats().max_reserved, 2 * kMiB);
   EXPECT_FALSE(pool.deallocate(blocks[0]));  // already free
 }

@@ -1,12 +1,12 @@
 #include <gtest/gtest.h>
 
+#include <wick/kernels/cpu/simd/elementwise.h>
+#include <wick/kernels/pointwise.h>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <string>
 #include <vector>
-#include <wick/kernels/cpu/simd/elementwise.h>
-#include <wick/kernels/pointwise.h>
 
 namespace wick {
 namespace {
@@ -131,10 +131,10 @@ TEST(Math, PowIsAccurate) {
 
 TEST(Math, PowSpecialCasesAreThoseOfC) {
   const float inf = std::numeric_limits<float>::infinity(), nan = std::nanf("");
-  const std::vector<float> values{0.f,   -0.f,  1.f,         -1.f,        2.f,         -2.f,
-                                  0.5f,  -0.5f, 3.f,         -3.f,        inf,         -inf,
-                                  nan,   1e38f, -1e38f,      1e-45f,      -1e-45f,     16777215.f,
-                                  1e10f, 2.5f,  -16777215.f, 8388608.5f,  16777216.f,  -1e-38f};
+  const std::vector<float> values{0.f,   -0.f,  1.f,         -1.f,       2.f,        -2.f,
+                                  0.5f,  -0.5f, 3.f,         -3.f,       inf,        -inf,
+                                  nan,   1e38f, -1e38f,      1e-45f,     -1e-45f,    16777215.f,
+                                  1e10f, 2.5f,  -16777215.f, 8388608.5f, 16777216.f, -1e-38f};
   std::vector<float> a, b;
   for (const float x : values) {
     for (const float y : values) a.push_back(x), b.push_back(y);
@@ -192,7 +192,7 @@ void expect_scalar_bits(UnaryOp op, F scalar) {
 
 // The polynomials are one source: a number alone, and a lane of any width, give the same bits.
 TEST(Math, ScalarAndVectorsGiveTheSameBits) {
-#define WICK_EXPECT(name, Name)                                                               \
+#define WICK_EXPECT(name, Name)                                                                  \
   expect_scalar_bits<float>(UnaryOp::Name, [](float x) { return pointwise::Name::forward(x); }); \
   expect_scalar_bits<double>(UnaryOp::Name, [](double x) { return pointwise::Name::forward(x); });
   WICK_UNARY_OPS(WICK_EXPECT)

@@ -2,14 +2,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <wick/core/check.h>
+#include <wick/kernels/cpu/parallel.h>
 #include <atomic>
 #include <mutex>
 #include <set>
 #include <stdexcept>
 #include <thread>
 #include <vector>
-#include <wick/core/check.h>
-#include <wick/kernels/cpu/parallel.h>
 
 namespace wick::cpu {
 namespace {
