@@ -1,6 +1,6 @@
 // In-place operations and views: rebasing the history of a base, remaking the history of its views.
-#include <algorithm>
 #include <new>
+#include <utility>
 #include <wick/core/autograd_meta.h>
 #include <wick/core/iterate.h>
 #include <wick/core/node_hooks.h>
@@ -52,11 +52,13 @@ bool is_dense_row_major(const Geometry& g) {
 }  // namespace
 
 bool overlaps(const Geometry& g) {
-  std::pair<int64_t, int64_t> dims[kMaxRank];  // stride, size
+  std::pair<int64_t, int64_t> dims[kMaxRank];  // stride, size; smallest stride first
   int n = 0;
-  for (int d = 0; d < g.ndim; ++d)
-    if (g.sizes[d] > 1) dims[n++] = {g.strides[d], g.sizes[d]};
-  std::sort(dims, dims + n);
+  for (int d = 0; d < g.ndim; ++d) {
+    if (g.sizes[d] <= 1) continue;
+    dims[n] = {g.strides[d], g.sizes[d]};
+    for (int i = n++; i > 0 && dims[i] < dims[i - 1]; --i) std::swap(dims[i], dims[i - 1]);
+  }
   int64_t reach = 0;
   for (int i = 0; i < n; ++i) {
     if (dims[i].first <= reach) return true;

@@ -172,24 +172,30 @@ Tensor make_empty(IntArrayRef sizes, DType dtype, Device device) {
 }
 
 Tensor make_empty_like(const Tensor& like, DType dtype) {
+  return make_empty_like(like, dtype, like.device());
+}
+
+Tensor make_empty_like(const Tensor& like, DType dtype, Device device) {
   const TensorImpl& x = like.impl();
-  if (x.is_contiguous()) return make_empty(x.sizes(), dtype, x.device());
-  // Dense in another order: sorting the dimensions by stride must give a row-major tensor.
+  if (x.is_contiguous()) return make_empty(x.sizes(), dtype, device);
+  // Dense in another order: with the dimensions sorted by stride it would be row-major.
   int order[kMaxRank];
-  for (int d = 0; d < x.dim(); ++d) order[d] = d;
-  std::stable_sort(order, order + x.dim(), [&](int a, int b) { return x.stride(a) > x.stride(b); });
+  for (int d = 0; d < x.dim(); ++d) {
+    order[d] = d;
+    for (int i = d; i > 0 && x.stride(order[i]) > x.stride(order[i - 1]); --i)
+      std::swap(order[i], order[i - 1]);
+  }
   Dims strides;
   strides.n = x.dim();
   int64_t expected = 1;
   for (int i = x.dim() - 1; i >= 0; --i) {
     const int d = order[i];
-    if (x.size(d) != 1 && x.stride(d) != expected) return make_empty(x.sizes(), dtype, x.device());
+    if (x.size(d) != 1 && x.stride(d) != expected) return make_empty(x.sizes(), dtype, device);
     strides[d] = expected;
     expected *= x.size(d);
   }
-  return Tensor(TensorImpl::make(
-      StorageImpl::allocate(x.numel() * element_size(dtype), x.device()), 0, x.sizes(), strides,
-      dtype));
+  return Tensor(TensorImpl::make(StorageImpl::allocate(x.numel() * element_size(dtype), device), 0,
+                                 x.sizes(), strides, dtype));
 }
 
 namespace {

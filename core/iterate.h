@@ -47,6 +47,7 @@ Device common_device(const char* op, std::initializer_list<const Tensor*> tensor
 Tensor make_empty(IntArrayRef sizes, DType dtype, Device device);
 /// Uninitialised, with the dense memory order of `like` if it is dense, else row-major.
 Tensor make_empty_like(const Tensor& like, DType dtype);
+Tensor make_empty_like(const Tensor& like, DType dtype, Device device);
 
 /// The type of `a op b` for tensors (0-dimensional ones weigh less) and with a Scalar.
 DType result_type(const Tensor& a, const Tensor& b);

@@ -14,8 +14,4 @@ Immediate immediate_for(const char* op, Scalar value, DType dtype);
 /// Sets all elements without recording or version bump.
 void fill_raw(const char* op, const Tensor& out, Scalar value);
 
-/// Uninitialised, on any device, with the dense memory order of `like` if it is dense, else
-/// row-major.
-Tensor make_empty_like(const Tensor& like, DType dtype, Device device);
-
 }  // namespace wick::detail

@@ -3,7 +3,6 @@
 #include <wick/core/autograd.h>
 #include <wick/core/iterate.h>
 #include <wick/kernels/elementwise.h>
-#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -34,21 +33,6 @@ Range integer_range(DType dtype) {
   return {-high - 1, high};
 }
 
-// Whether the elements fill their memory without gaps or repeats, in any order of dimensions.
-bool is_dense(const TensorImpl& x) {
-  std::pair<int64_t, int64_t> dims[kMaxRank];  // stride, size
-  int n = 0;
-  for (int d = 0; d < x.dim(); ++d)
-    if (x.size(d) != 1) dims[n++] = {x.stride(d), x.size(d)};
-  std::sort(dims, dims + n);
-  int64_t expected = 1;
-  for (int i = 0; i < n; ++i) {
-    if (dims[i].first != expected) return false;
-    expected *= dims[i].second;
-  }
-  return true;
-}
-
 }  // namespace
 
 Immediate detail::immediate_for(const char* op, Scalar value, DType dtype) {
@@ -77,15 +61,6 @@ void detail::fill_raw(const char* op, const Tensor& out, Scalar value) {
   ElementwiseArgs args = elementwise_args(out, {});
   args.immediate = immediate;
   WICK_DISPATCH(out.device(), fill, out.dtype(), args);
-}
-
-Tensor detail::make_empty_like(const Tensor& like, DType dtype, Device device) {
-  if (device == like.device()) return make_empty_like(like, dtype);
-  const TensorImpl& x = like.impl();
-  if (x.is_contiguous() || x.numel() == 0 || !is_dense(x))
-    return make_empty(x.sizes(), dtype, device);
-  return Tensor(TensorImpl::make(StorageImpl::allocate(x.numel() * element_size(dtype), device), 0,
-                                 x.sizes(), x.strides(), dtype));
 }
 
 Tensor& Tensor::fill_(Scalar value) {

@@ -85,6 +85,7 @@ void run_tile(int64_t rows, int64_t k, const T* a, int64_t row, int64_t depth, c
   }
 }
 
+/// Writes sums over, or adds them to, part of a row of c.
 template <class T>
 void write(const T* sums, int64_t cols, const T* bias, bool add, T* c) {
   if (add) {
@@ -125,6 +126,55 @@ void dots(const Gemm<T>& g) {
   }
 }
 
+/// sums[kVectors * lanes] = a[k] b[k, kVectors * lanes], in kParts interleaved sums: enough
+/// additions that do not wait for each other.
+template <class T, int kVectors, int kParts>
+void strip(int64_t k, const T* a, int64_t depth, const T* b, int64_t ldb, T* sums) {
+  using V = typename VectorOf<T>::type;
+  V sum[kParts][kVectors] = {};
+  const auto step = [&](int64_t p, int part) {
+    const T factor = a[p * depth];
+    for (int v = 0; v < kVectors; ++v) {
+      V x;
+      std::memcpy(&x, b + p * ldb + v * kLanes<T>, sizeof(V));
+      sum[part][v] += x * factor;
+    }
+  };
+  int64_t p = 0;
+  for (; p + kParts <= k; p += kParts) {
+    for (int part = 0; part < kParts; ++part) step(p + part, part);
+  }
+  for (; p < k; ++p) step(p, 0);
+  for (int part = 1; part < kParts; ++part) {
+    for (int v = 0; v < kVectors; ++v) sum[0][v] += sum[part][v];
+  }
+  std::memcpy(sums, sum[0], sizeof(sum[0]));
+}
+
+/// One row times a matrix whose rows are contiguous.
+template <class T>
+void row_times_matrix(const Gemm<T>& g) {
+  constexpr int kWide = 8;
+  T sums[kWide * kLanes<T>];
+  const int64_t depth = g.trans_a ? g.lda : 1;
+  for (int64_t j = 0; j < g.n;) {
+    const T* b = g.b + j;
+    int64_t cols = 1;
+    if (g.n - j >= kWide * kLanes<T>) {
+      cols = kWide * kLanes<T>;
+      strip<T, kWide, 1>(g.k, g.a, depth, b, g.ldb, sums);
+    } else if (g.n - j >= kLanes<T>) {
+      cols = kLanes<T>;
+      strip<T, 1, 4>(g.k, g.a, depth, b, g.ldb, sums);
+    } else {
+      sums[0] = 0;
+      for (int64_t p = 0; p < g.k; ++p) sums[0] += static_cast<T>(g.a[p * depth] * b[p * g.ldb]);
+    }
+    write(sums, cols, g.bias == nullptr ? nullptr : g.bias + j, g.accumulate, g.c + j);
+    j += cols;
+  }
+}
+
 }  // namespace gemm_detail
 
 /// The product in the calling thread. T: float, double or an unsigned integer (which wraps around).
@@ -159,7 +209,12 @@ void gemm_serial(const Gemm<T>& g) {
         const int64_t rows = std::min<int64_t>(kTileRows, g.m - i);
         run_tile(rows, k, g.a_at(i, p), row, depth, b, ldb, sums);
         for (int64_t r = 0; r < rows; ++r) {
-          write(sums + r * kCols, cols, bias, g.accumulate || !first, g.c + (i + r) * g.ldc + j);
+          T* c = g.c + (i + r) * g.ldc + j;
+          if (cols == kCols && bias == nullptr && !g.accumulate && first) {
+            std::memcpy(c, sums + r * kCols, sizeof(T) * kCols);
+          } else {
+            write(sums + r * kCols, cols, bias, g.accumulate || !first, c);
+          }
         }
       }
     }
@@ -173,6 +228,8 @@ void gemm_tiny(const Gemm<T>& g) {
   const bool along_k = !g.trans_a && (g.trans_b || (g.n == 1 && g.ldb == 1));
   if (along_k && (g.m < 4 || g.n == 1)) {
     gemm_detail::dots(g);
+  } else if (g.m == 1 && !g.trans_b) {
+    gemm_detail::row_times_matrix(g);
   } else {
     gemm_serial(g);
   }

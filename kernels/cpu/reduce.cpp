@@ -46,25 +46,13 @@ E combine(ReduceOp op, E a, E b) {
   return a;
 }
 
-template <class T, class E>
-void store(ReduceOp op, const ReduceArgs& args, int64_t begin, int64_t count, const E* acc) {
-  const auto convert = [&](E x) -> T {
-    if constexpr (std::is_floating_point_v<E>) {
-      if (op == ReduceOp::Mean) x /= static_cast<E>(args.reduced);
-    }
-    if constexpr (std::is_same_v<T, bool>) {
-      return x != 0;
-    } else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
-      return T(static_cast<float>(x));
-    } else {
-      return static_cast<T>(x);
-    }
-  };
-  T* const out = static_cast<T*>(args.out);
+/// Calls f(position in the output, i) for `count` outputs from `begin`.
+template <class F>
+void for_each_output(const ReduceArgs& args, int64_t begin, int64_t count, F f) {
   const int last = args.kept_ndim - 1;
   if (last <= 0) {
     const int64_t stride = last == 0 ? args.kept_out_strides[0] : 0;
-    for (int64_t i = 0; i < count; ++i) out[(begin + i) * stride] = convert(acc[i]);
+    for (int64_t i = 0; i < count; ++i) f((begin + i) * stride, i);
     return;
   }
   for (int64_t i = 0; i < count; ++i) {
@@ -73,23 +61,46 @@ void store(ReduceOp op, const ReduceArgs& args, int64_t begin, int64_t count, co
       offset += rest % args.kept_sizes[d] * args.kept_out_strides[d];
       rest /= args.kept_sizes[d];
     }
-    out[offset] = convert(acc[i]);
+    f(offset, i);
   }
 }
 
+template <class T, class E>
+T convert(E x) {
+  if constexpr (std::is_same_v<T, bool>) {
+    return x != 0;
+  } else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
+    return T(static_cast<float>(x));
+  } else {
+    return static_cast<T>(x);
+  }
+}
+
+/// out = acc, divided by `divisor`.
 template <class E>
-void store(ReduceOp op, DType out_type, const ReduceArgs& args, int64_t begin, int64_t count,
-           const E* acc) {
+void store(DType out_type, const ReduceArgs& args, int64_t begin, int64_t count, const E* acc,
+           E divisor, void* out) {
   visit_dtype(out_type, [&](auto t) {
     using T = decltype(t);
-    constexpr bool exists = std::is_same_v<T, bool> || std::is_integral_v<E> ||
-                            !std::is_integral_v<T>;
-    if constexpr (exists) {
-      store<T>(op, args, begin, count, acc);
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool> && !std::is_integral_v<E>) {
+      WICK_FAIL(DTypeError, "reduce: floating-point elements have no ", out_type, " result");
     } else {
-      WICK_FAIL(DTypeError, "reduce: a floating-point reduction has no ", out_type, " result");
+      T* const to = static_cast<T*>(out);
+      if (divisor == 1) {
+        for_each_output(args, begin, count,
+                        [&](int64_t at, int64_t i) { to[at] = convert<T>(acc[i]); });
+      } else {
+        for_each_output(args, begin, count,
+                        [&](int64_t at, int64_t i) { to[at] = convert<T>(acc[i] / divisor); });
+      }
     }
   });
+}
+
+template <class E>
+E divisor_of(ReduceOp op, const ReduceArgs& args) {
+  if (std::is_integral_v<E> || op != ReduceOp::Mean) return 1;
+  return static_cast<E>(args.reduced);
 }
 
 /// Few outputs: chunks of the inputs, whose number depends on the shape alone, combined as a tree.
@@ -112,7 +123,7 @@ void reduce_split(ReduceOp op, DType in_type, DType out_type, const ReduceArgs& 
       for (int64_t k = 0; k < args.kept; ++k) to[k] = combine(op, to[k], from[k]);
     }
   }
-  store(op, out_type, args, 0, args.kept, acc);
+  store(out_type, args, 0, args.kept, acc, divisor_of<E>(op, args), args.out);
 }
 
 template <class E>
@@ -126,37 +137,54 @@ void reduce_as(ReduceOp op, DType in_type, DType out_type, const ReduceArgs& arg
     for (int64_t k = begin; k < end; k += kTile) {
       const ReducePart part{k, std::min(k + kTile, end), 0, args.reduced};
       WICK_ISA_CALL(reduce_part, op, in_type, args, part, acc);
-      store(op, out_type, args, k, part.kept_end - k, acc);
+      store(out_type, args, k, part.kept_end - k, acc, divisor_of<E>(op, args), args.out);
     }
   };
   if (total <= kSerial) return outputs(0, args.kept);
   parallel_for(args.kept, grain_of(args), outputs);
 }
 
+template <class E>
+void index_as(ReduceOp op, DType type, const ReduceArgs& args, void* values, int64_t* indices) {
+  const auto outputs = [&](int64_t begin, int64_t end) {
+    E best[kTile];
+    int64_t index[kTile];
+    for (int64_t k = begin; k < end; k += kTile) {
+      const int64_t count = std::min(kTile, end - k);
+      WICK_ISA_CALL(reduce_index_part, op, type, args, k, k + count, best, index);
+      if (values != nullptr) store(type, args, k, count, best, E(1), values);
+      for_each_output(args, k, count, [&](int64_t at, int64_t i) { indices[at] = index[i]; });
+    }
+  };
+  if (args.kept * args.reduced <= kSerial) return outputs(0, args.kept);
+  parallel_for(args.kept, grain_of(args), outputs);
+}
+
+/// Calls f with a value of the type in which `type` is accumulated.
+template <class F>
+void with_accumulator(DType type, F f) {
+  const DType accumulator = accumulator_type(type);
+  if (accumulator == DType::Float32) {
+    f(float{});
+  } else if (accumulator == DType::Float64) {
+    f(double{});
+  } else {
+    f(int64_t{});
+  }
+}
+
 }  // namespace
 
 void reduce(ReduceOp op, DType in_type, DType out_type, const ReduceArgs& args) {
   if (args.kept == 0) return;
-  const DType accumulator = accumulator_type(in_type);
-  if (accumulator == DType::Float32) {
-    reduce_as<float>(op, in_type, out_type, args);
-  } else if (accumulator == DType::Float64) {
-    reduce_as<double>(op, in_type, out_type, args);
-  } else {
-    reduce_as<int64_t>(op, in_type, out_type, args);
-  }
+  with_accumulator(in_type, [&](auto e) { reduce_as<decltype(e)>(op, in_type, out_type, args); });
 }
 
 void reduce_index(ReduceOp op, DType dtype, const ReduceArgs& args, void* values,
                   int64_t* indices) {
-  const auto outputs = [&](int64_t begin, int64_t end) {
-    WICK_ISA_CALL(reduce_index_part, op, dtype, args, begin, end, values, indices);
-  };
-  if (args.kept * args.reduced <= kSerial) {
-    if (args.kept > 0) outputs(0, args.kept);
-    return;
-  }
-  parallel_for(args.kept, grain_of(args), outputs);
+  if (args.kept == 0) return;
+  with_accumulator(dtype,
+                   [&](auto e) { index_as<decltype(e)>(op, dtype, args, values, indices); });
 }
 
 }  // namespace wick::cpu

@@ -1,8 +1,8 @@
-#include <mutex>
 #include <wick/core/check.h>
 #include <wick/kernels/cuda/allocator.h>
 #include <wick/kernels/cuda/block_pool.h>
 #include <wick/kernels/cuda/runtime.h>
+#include <mutex>
 
 namespace wick::cuda {
 namespace {
@@ -48,8 +48,7 @@ BlockPool& pool(int device) {
   static BlockPool* pools[kMaxDevices] = {};
   static std::once_flag made[kMaxDevices];
   std::call_once(made[device], [device] {
-    pools[device] =
-        new BlockPool(std::make_unique<DeviceSource>(device), str("cuda:", device));
+    pools[device] = new BlockPool(std::make_unique<DeviceSource>(device), str("cuda:", device));
   });
   return *pools[device];
 }

@@ -12,9 +12,9 @@
 
 // cuBLAS is opened with dlopen when the first matrix product is computed on a GPU. Linked in the
 // ordinary way it would be loaded at the start of every program, also where no GPU is used: 100 MB
-// and more of mapped library, and no start at all on machines without it. Its major version is that of
-// the headers, whose types and constants are used here. In the emulation of tests/simt (WICK_SIMT)
-// the same functions are linked from a stand-in.
+// and more of mapped library, and no start at all on machines without it. Its major version is that
+// of the headers, whose types and constants are used here. In the emulation of tests/simt
+// (WICK_SIMT) the same functions are linked from a stand-in.
 namespace wick::cuda {
 namespace {
 
@@ -54,8 +54,8 @@ void load(Cublas& table) {
     table.reason = name + " was not found (set LD_LIBRARY_PATH to its folder)";
     return;
   }
-#define WICK_TAKE(name)                                                              \
-  table.name = reinterpret_cast<decltype(table.name)>(dlsym(library, #name));        \
+#define WICK_TAKE(name)                                                       \
+  table.name = reinterpret_cast<decltype(table.name)>(dlsym(library, #name)); \
   if (!table.name && table.reason.empty()) table.reason = "libcublas has no " #name;
   WICK_CUBLAS_FUNCTIONS(WICK_TAKE)
 #undef WICK_TAKE
@@ -88,7 +88,8 @@ struct Handle {
   cublasHandle_t handle = nullptr;
 };
 
-constexpr int64_t kWorkspaceBytes = 32 << 20;  // what cuBLAS recommends for Hopper; half suffices elsewhere
+constexpr int64_t kWorkspaceBytes =
+    32 << 20;  // what cuBLAS recommends for Hopper; half suffices elsewhere
 
 void make(Handle& h, void* stream) {
   const Cublas& blas = cublas();
@@ -131,10 +132,14 @@ struct Types {
 };
 Types types_of(DType dtype) {
   switch (dtype) {
-    case DType::Float16: return {CUDA_R_16F, CUBLAS_COMPUTE_32F};
-    case DType::BFloat16: return {CUDA_R_16BF, CUBLAS_COMPUTE_32F};
-    case DType::Float32: return {CUDA_R_32F, CUBLAS_COMPUTE_32F};
-    default: return {CUDA_R_64F, CUBLAS_COMPUTE_64F};
+    case DType::Float16:
+      return {CUDA_R_16F, CUBLAS_COMPUTE_32F};
+    case DType::BFloat16:
+      return {CUDA_R_16BF, CUBLAS_COMPUTE_32F};
+    case DType::Float32:
+      return {CUDA_R_32F, CUBLAS_COMPUTE_32F};
+    default:
+      return {CUDA_R_64F, CUBLAS_COMPUTE_64F};
   }
 }
 
@@ -155,10 +160,10 @@ bool blas_available(std::string& reason) {
 bool blas_matmul(const MatmulArgs& args) {
   const Cublas& blas = cublas();
   if (!blas.reason.empty() || !is_floating_point(args.dtype)) return false;
-  const int64_t lda = args.trans_a ? leading(args.lda, args.k, args.m)
-                                   : leading(args.lda, args.m, args.k);
-  const int64_t ldb = args.trans_b ? leading(args.ldb, args.n, args.k)
-                                   : leading(args.ldb, args.k, args.n);
+  const int64_t lda =
+      args.trans_a ? leading(args.lda, args.k, args.m) : leading(args.lda, args.m, args.k);
+  const int64_t ldb =
+      args.trans_b ? leading(args.ldb, args.n, args.k) : leading(args.ldb, args.k, args.n);
   const int64_t ldc = leading(args.ldc, args.m, args.n);
   if (lda == 0 || ldb == 0 || ldc == 0) return false;
 

@@ -1,15 +1,15 @@
+#include <wick/core/check.h>
+#include <wick/kernels/cuda/block_pool.h>
 #include <algorithm>
 #include <functional>
 #include <utility>
-#include <wick/core/check.h>
-#include <wick/kernels/cuda/block_pool.h>
 
 namespace wick::cuda {
 namespace {
 
 constexpr int64_t kMiB = 1 << 20;
-constexpr int64_t kRounding = 512;            // sizes and thus addresses are multiples of it
-constexpr int64_t kSmallLimit = kMiB;         // requests up to this come from small segments
+constexpr int64_t kRounding = 512;     // sizes and thus addresses are multiples of it
+constexpr int64_t kSmallLimit = kMiB;  // requests up to this come from small segments
 constexpr int64_t kSmallSegment = 2 * kMiB;
 constexpr int64_t kLargeSegment = 20 * kMiB;  // for requests of less than half of it
 constexpr int64_t kLargeRounding = 2 * kMiB;  // segments of others
@@ -30,7 +30,7 @@ struct BlockPool::Block {
   void* stream = nullptr;
   bool small = false;
   bool free = false;
-  int marks = 0;  // that have not passed yet
+  int marks = 0;              // that have not passed yet
   Block* previous = nullptr;  // neighbours in the segment
   Block* next = nullptr;
   std::vector<void*> other_streams;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <wick/kernels/cuda/allocator.h>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -8,7 +9,6 @@
 #include <string>
 #include <unordered_map>
 #include <vector>
-#include <wick/kernels/cuda/allocator.h>
 
 // The logic of the device allocator, apart from the device.
 namespace wick::cuda {

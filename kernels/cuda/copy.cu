@@ -1,8 +1,8 @@
 // out = x of the same type, any strides. Bytes moved: one read and one write of the tensor. Where
 // input and output are dense along different dimensions the elements go through tiles in shared
 // memory, so that both sides are accessed along memory.
-#include <utility>
 #include <wick/kernels/cuda/copy.h>
+#include <utility>
 
 namespace wick::cuda {
 namespace {
@@ -38,14 +38,14 @@ __global__ void __launch_bounds__(kTile* kTileRows)
     const int64_t j = j0 + threadIdx.x;
     for (int k = threadIdx.y; k < kTile; k += kTileRows) {
       if (j < p.sizes[dj] && i0 + k < p.sizes[di])
-        out[offsets[0] + (i0 + k) * p.strides[0][di] + j * p.strides[0][dj]] =
-            tile[threadIdx.x][k];
+        out[offsets[0] + (i0 + k) * p.strides[0][di] + j * p.strides[0][dj]] = tile[threadIdx.x][k];
     }
     __syncthreads();
   }
 }
 
-/// The dimension along which the input is dense and the output is not; -1: none worth a transposition.
+/// The dimension along which the input is dense and the output is not; -1: none worth a
+/// transposition.
 int transposed_dim(const ElementwiseArgs& args) {
   const int last = args.ndim - 1;
   if (args.ndim < 2 || args.strides[0][last] != 1 || args.strides[1][last] == 1) return -1;
@@ -77,10 +77,14 @@ void copy(DType to, DType from, const ElementwiseArgs& args) {
     return is_floating_point(from) ? copy_from_float(to, from, args)
                                    : copy_from_integer(to, from, args);
   switch (element_size(to)) {
-    case 1: return copy_same<uint8_t>(args);
-    case 2: return copy_same<uint16_t>(args);
-    case 4: return copy_same<uint32_t>(args);
-    default: return copy_same<uint64_t>(args);
+    case 1:
+      return copy_same<uint8_t>(args);
+    case 2:
+      return copy_same<uint16_t>(args);
+    case 4:
+      return copy_same<uint32_t>(args);
+    default:
+      return copy_same<uint64_t>(args);
   }
 }
 

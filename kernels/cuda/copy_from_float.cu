@@ -5,10 +5,14 @@ namespace wick::cuda {
 
 void copy_from_float(DType to, DType from, const ElementwiseArgs& args) {
   switch (from) {
-    case DType::Float16: return convert_from<Half>(to, args);
-    case DType::BFloat16: return convert_from<BFloat16>(to, args);
-    case DType::Float32: return convert_from<float>(to, args);
-    default: return convert_from<double>(to, args);
+    case DType::Float16:
+      return convert_from<Half>(to, args);
+    case DType::BFloat16:
+      return convert_from<BFloat16>(to, args);
+    case DType::Float32:
+      return convert_from<float>(to, args);
+    default:
+      return convert_from<double>(to, args);
   }
 }
 

@@ -44,11 +44,16 @@ using Compute = typename ComputeOf<T>::type;
 template <class F>
 void visit_float(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::Float16: return f(Half{});
-    case DType::BFloat16: return f(BFloat16{});
-    case DType::Float32: return f(float{});
-    case DType::Float64: return f(double{});
-    default: WICK_FAIL(DTypeError, "cuda: expected a floating type, got ", dtype);
+    case DType::Float16:
+      return f(Half{});
+    case DType::BFloat16:
+      return f(BFloat16{});
+    case DType::Float32:
+      return f(float{});
+    case DType::Float64:
+      return f(double{});
+    default:
+      WICK_FAIL(DTypeError, "cuda: expected a floating type, got ", dtype);
   }
 }
 

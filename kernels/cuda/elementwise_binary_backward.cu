@@ -31,7 +31,8 @@ template <class T>
 void dispatch(BinaryOp op, int side, const ElementwiseArgs& args) {
   switch (op) {
 #define WICK_CASE(name, Name) \
-  case BinaryOp::Name: return backward<pointwise::Name, T>(side, args);
+  case BinaryOp::Name:        \
+    return backward<pointwise::Name, T>(side, args);
     WICK_BINARY_OPS(WICK_CASE)
 #undef WICK_CASE
   }
@@ -41,11 +42,16 @@ void dispatch(BinaryOp op, int side, const ElementwiseArgs& args) {
 
 void binary_backward(BinaryOp op, int side, DType dtype, const ElementwiseArgs& args) {
   switch (dtype) {
-    case DType::Float16: return dispatch<Half>(op, side, args);
-    case DType::BFloat16: return dispatch<BFloat16>(op, side, args);
-    case DType::Float32: return dispatch<float>(op, side, args);
-    case DType::Float64: return dispatch<double>(op, side, args);
-    default: WICK_FAIL(DTypeError, "binary_backward: expected a floating type, got ", dtype);
+    case DType::Float16:
+      return dispatch<Half>(op, side, args);
+    case DType::BFloat16:
+      return dispatch<BFloat16>(op, side, args);
+    case DType::Float32:
+      return dispatch<float>(op, side, args);
+    case DType::Float64:
+      return dispatch<double>(op, side, args);
+    default:
+      WICK_FAIL(DTypeError, "binary_backward: expected a floating type, got ", dtype);
   }
 }
 

@@ -8,7 +8,8 @@ template <class T>
 void dispatch(BinaryOp op, const ElementwiseArgs& args) {
   switch (op) {
 #define WICK_CASE(name, Name) \
-  case BinaryOp::Name: return launch_binary<pointwise::Name, T>(args);
+  case BinaryOp::Name:        \
+    return launch_binary<pointwise::Name, T>(args);
     WICK_BINARY_OPS(WICK_CASE)
 #undef WICK_CASE
   }
@@ -18,10 +19,14 @@ void dispatch(BinaryOp op, const ElementwiseArgs& args) {
 
 void binary_float(BinaryOp op, DType dtype, const ElementwiseArgs& args) {
   switch (dtype) {
-    case DType::Float16: return dispatch<Half>(op, args);
-    case DType::BFloat16: return dispatch<BFloat16>(op, args);
-    case DType::Float32: return dispatch<float>(op, args);
-    default: return dispatch<double>(op, args);
+    case DType::Float16:
+      return dispatch<Half>(op, args);
+    case DType::BFloat16:
+      return dispatch<BFloat16>(op, args);
+    case DType::Float32:
+      return dispatch<float>(op, args);
+    default:
+      return dispatch<double>(op, args);
   }
 }
 

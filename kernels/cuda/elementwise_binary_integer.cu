@@ -6,19 +6,18 @@ namespace {
 
 // Quotients of integers are floating-point numbers, and bool has only some of the functions.
 template <class Op, class T>
-constexpr bool kExists =
-    !std::is_same_v<Op, pointwise::Div> &&
-    !(std::is_same_v<T, bool> &&
-      (std::is_same_v<Op, pointwise::Sub> || std::is_same_v<Op, pointwise::Pow>));
+constexpr bool kExists = !std::is_same_v<Op, pointwise::Div> &&
+                         !(std::is_same_v<T, bool> && (std::is_same_v<Op, pointwise::Sub> ||
+                                                       std::is_same_v<Op, pointwise::Pow>));
 
 template <class T>
 void dispatch(BinaryOp op, const ElementwiseArgs& args) {
   switch (op) {
-#define WICK_CASE(name, Name)                                                          \
-  case BinaryOp::Name:                                                                 \
-    if constexpr (kExists<pointwise::Name, T>) {                                       \
-      return launch_binary<pointwise::Name, T>(args);                                  \
-    } else {                                                                           \
+#define WICK_CASE(name, Name)                                                                   \
+  case BinaryOp::Name:                                                                          \
+    if constexpr (kExists<pointwise::Name, T>) {                                                \
+      return launch_binary<pointwise::Name, T>(args);                                           \
+    } else {                                                                                    \
       WICK_FAIL(DTypeError, #name ": not available for ", dtype_of<T>, "; convert with .to()"); \
     }
     WICK_BINARY_OPS(WICK_CASE)
@@ -30,12 +29,18 @@ void dispatch(BinaryOp op, const ElementwiseArgs& args) {
 
 void binary_integer(BinaryOp op, DType dtype, const ElementwiseArgs& args) {
   switch (dtype) {
-    case DType::Bool: return dispatch<bool>(op, args);
-    case DType::UInt8: return dispatch<uint8_t>(op, args);
-    case DType::Int8: return dispatch<int8_t>(op, args);
-    case DType::Int16: return dispatch<int16_t>(op, args);
-    case DType::Int32: return dispatch<int32_t>(op, args);
-    default: return dispatch<int64_t>(op, args);
+    case DType::Bool:
+      return dispatch<bool>(op, args);
+    case DType::UInt8:
+      return dispatch<uint8_t>(op, args);
+    case DType::Int8:
+      return dispatch<int8_t>(op, args);
+    case DType::Int16:
+      return dispatch<int16_t>(op, args);
+    case DType::Int32:
+      return dispatch<int32_t>(op, args);
+    default:
+      return dispatch<int64_t>(op, args);
   }
 }
 

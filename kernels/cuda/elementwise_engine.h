@@ -1,9 +1,9 @@
 #pragma once
 
-#include <utility>
 #include <wick/kernels/args.h>
 #include <wick/kernels/cuda/device_utils.h>
 #include <wick/kernels/elementwise.h>
+#include <utility>
 
 // One engine for all elementwise kernels: out[i] = f(in[i]...). Each functor gets two kernels: one
 // for dense operands with accesses of 16 bytes, one for any strides (and misaligned memory). Each
@@ -100,8 +100,7 @@ struct Elementwise {
   template <int N, class Value, size_t... I>
   __device__ static void dense_element(const Operands<N, Value>& p, int64_t i,
                                        std::index_sequence<I...>) {
-    static_cast<Out*>(p.data[0])[i] =
-        F::apply(load_operand<In>(p, static_cast<int>(I) + 1, i)...);
+    static_cast<Out*>(p.data[0])[i] = F::apply(load_operand<In>(p, static_cast<int>(I) + 1, i)...);
   }
   template <int N, class Value>
   static bool vectors_fit(const Operands<N, Value>& p) {

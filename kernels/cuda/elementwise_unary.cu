@@ -14,7 +14,8 @@ template <class T>
 void unary_of_float(UnaryOp op, const ElementwiseArgs& args) {
   switch (op) {
 #define WICK_CASE(name, Name) \
-  case UnaryOp::Name: return launch_elementwise<Unary<pointwise::Name, T>, T, T, T>(args);
+  case UnaryOp::Name:         \
+    return launch_elementwise<Unary<pointwise::Name, T>, T, T, T>(args);
     WICK_UNARY_OPS(WICK_CASE)
 #undef WICK_CASE
   }
@@ -24,10 +25,12 @@ template <class T>
 void unary_of_integer(UnaryOp op, const ElementwiseArgs& args) {
   switch (op) {
 #define WICK_CASE(name, Name) \
-  case UnaryOp::Name: return launch_elementwise<Unary<pointwise::Name, T>, T, T, T>(args);
+  case UnaryOp::Name:         \
+    return launch_elementwise<Unary<pointwise::Name, T>, T, T, T>(args);
     WICK_UNARY_ANY_OPS(WICK_CASE)
 #undef WICK_CASE
-    default: WICK_FAIL(DTypeError, "unary: this function needs a floating type");
+    default:
+      WICK_FAIL(DTypeError, "unary: this function needs a floating type");
   }
 }
 
@@ -35,16 +38,26 @@ void unary_of_integer(UnaryOp op, const ElementwiseArgs& args) {
 
 void unary(UnaryOp op, DType dtype, const ElementwiseArgs& args) {
   switch (dtype) {
-    case DType::Float16: return unary_of_float<Half>(op, args);
-    case DType::BFloat16: return unary_of_float<BFloat16>(op, args);
-    case DType::Float32: return unary_of_float<float>(op, args);
-    case DType::Float64: return unary_of_float<double>(op, args);
-    case DType::UInt8: return unary_of_integer<uint8_t>(op, args);
-    case DType::Int8: return unary_of_integer<int8_t>(op, args);
-    case DType::Int16: return unary_of_integer<int16_t>(op, args);
-    case DType::Int32: return unary_of_integer<int32_t>(op, args);
-    case DType::Int64: return unary_of_integer<int64_t>(op, args);
-    case DType::Bool: break;
+    case DType::Float16:
+      return unary_of_float<Half>(op, args);
+    case DType::BFloat16:
+      return unary_of_float<BFloat16>(op, args);
+    case DType::Float32:
+      return unary_of_float<float>(op, args);
+    case DType::Float64:
+      return unary_of_float<double>(op, args);
+    case DType::UInt8:
+      return unary_of_integer<uint8_t>(op, args);
+    case DType::Int8:
+      return unary_of_integer<int8_t>(op, args);
+    case DType::Int16:
+      return unary_of_integer<int16_t>(op, args);
+    case DType::Int32:
+      return unary_of_integer<int32_t>(op, args);
+    case DType::Int64:
+      return unary_of_integer<int64_t>(op, args);
+    case DType::Bool:
+      break;
   }
   WICK_FAIL(DTypeError, "unary: not available for bool; convert with .to(wick::kFloat32)");
 }

@@ -51,7 +51,8 @@ template <class T>
 void dispatch(UnaryOp op, const ElementwiseArgs& args) {
   switch (op) {
 #define WICK_CASE(name, Name) \
-  case UnaryOp::Name: return backward<pointwise::Name, T>(args);
+  case UnaryOp::Name:         \
+    return backward<pointwise::Name, T>(args);
     WICK_UNARY_OPS(WICK_CASE)
 #undef WICK_CASE
   }
@@ -61,11 +62,16 @@ void dispatch(UnaryOp op, const ElementwiseArgs& args) {
 
 void unary_backward(UnaryOp op, DType dtype, const ElementwiseArgs& args) {
   switch (dtype) {
-    case DType::Float16: return dispatch<Half>(op, args);
-    case DType::BFloat16: return dispatch<BFloat16>(op, args);
-    case DType::Float32: return dispatch<float>(op, args);
-    case DType::Float64: return dispatch<double>(op, args);
-    default: WICK_FAIL(DTypeError, "unary_backward: expected a floating type, got ", dtype);
+    case DType::Float16:
+      return dispatch<Half>(op, args);
+    case DType::BFloat16:
+      return dispatch<BFloat16>(op, args);
+    case DType::Float32:
+      return dispatch<float>(op, args);
+    case DType::Float64:
+      return dispatch<double>(op, args);
+    default:
+      WICK_FAIL(DTypeError, "unary_backward: expected a floating type, got ", dtype);
   }
 }
 

@@ -1,7 +1,7 @@
 // out = condition ? a : b; out = value; out[i] = start + i step. Elements are only moved, so one
 // kernel serves all types of a size. Bytes moved: each operand once.
-#include <cstring>
 #include <wick/kernels/cuda/elementwise_engine.h>
+#include <cstring>
 
 namespace wick::cuda {
 namespace {
@@ -31,10 +31,14 @@ Bits immediate_bits(DType dtype, const Immediate& value) {
 template <class F>
 void visit_size(DType dtype, F&& f) {
   switch (element_size(dtype)) {
-    case 1: return f(uint8_t{});
-    case 2: return f(uint16_t{});
-    case 4: return f(uint32_t{});
-    default: return f(uint64_t{});
+    case 1:
+      return f(uint8_t{});
+    case 2:
+      return f(uint16_t{});
+    case 4:
+      return f(uint32_t{});
+    default:
+      return f(uint64_t{});
   }
 }
 
@@ -47,8 +51,8 @@ __global__ void __launch_bounds__(kThreads)
                      static_cast<uint64_t>(i) * static_cast<uint64_t>(step.integer);
       out[i] = convert_value<T>(static_cast<int64_t>(v));
     } else {
-      out[i] = convert_value<T>(__dadd_rn(start.as<double>(),
-                                    __dmul_rn(static_cast<double>(i), step.as<double>())));
+      out[i] = convert_value<T>(
+          __dadd_rn(start.as<double>(), __dmul_rn(static_cast<double>(i), step.as<double>())));
     }
   }
 }
@@ -58,8 +62,7 @@ __global__ void __launch_bounds__(kThreads)
 void where(DType dtype, const ElementwiseArgs& args) {
   visit_size(dtype, [&](auto bits) {
     using B = decltype(bits);
-    launch_elementwise<Choose<B>, B, B, bool, B, B>(args,
-                                                    immediate_bits<B>(dtype, args.immediate));
+    launch_elementwise<Choose<B>, B, B, bool, B, B>(args, immediate_bits<B>(dtype, args.immediate));
   });
 }
 

@@ -17,11 +17,11 @@
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
-#include <type_traits>
 #include <wick/kernels/cuda/runtime.h>
+#include <type_traits>
 
 #define GPU_SHARED(T, name, ...) __shared__ T name __VA_ARGS__
-#define GPU_DYNAMIC_SHARED(T, name)                                      \
+#define GPU_DYNAMIC_SHARED(T, name)                                   \
   extern __shared__ __align__(16) unsigned char gpu_dynamic_shared[]; \
   T* const name = reinterpret_cast<T*>(gpu_dynamic_shared)
 #define GPU_GRID_CONSTANT(T) const __grid_constant__ T

@@ -80,7 +80,8 @@ void check_indices(const char* op, const char* what, const int64_t* index, int64
   const Scratch record(8);
   clear_bytes(record.as<void>(), 8);
   gpu::launch(check_indices_kernel, grid_for(count, kThreads), kThreads, 0, gpu::stream(), index,
-              count, size, ignored.has_value(), ignored.value_or(0), record.as<unsigned long long>());
+              count, size, ignored.has_value(), ignored.value_or(0),
+              record.as<unsigned long long>());
   const Device device(kCUDA, current_device());
   int64_t first = 0;
   copy_bytes(&first, kCPU, record.as<void>(), device, 8, false);
@@ -97,8 +98,8 @@ void index_select(const IndexArgs& args, const void* x, const int64_t* index, vo
   if (args.outer * args.count * args.inner == 0) return;
   // In the largest units that rows and addresses are multiples of.
   const int64_t bytes = args.inner * element_size(args.dtype);
-  const uint64_t bits =
-      static_cast<uint64_t>(bytes) | reinterpret_cast<uintptr_t>(x) | reinterpret_cast<uintptr_t>(y);
+  const uint64_t bits = static_cast<uint64_t>(bytes) | reinterpret_cast<uintptr_t>(x) |
+                        reinterpret_cast<uintptr_t>(y);
   if (bits % 16 == 0) return select_units<Vec<uint64_t, 2>>(args, bytes / 16, x, index, y);
   if (bits % 8 == 0) return select_units<uint64_t>(args, bytes / 8, x, index, y);
   if (bits % 4 == 0) return select_units<uint32_t>(args, bytes / 4, x, index, y);

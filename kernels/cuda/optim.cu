@@ -1,9 +1,9 @@
 // Optimizer steps over many tensors in one launch. The table of up to 64 tensors is the launch's
 // parameter; longer lists take several launches. A block takes 4096 elements of one tensor. Bytes
 // moved: parameter and momentum once each way, gradient once.
-#include <algorithm>
 #include <wick/kernels/cuda/device_utils.h>
 #include <wick/kernels/optim.h>
+#include <algorithm>
 
 namespace wick::cuda {
 namespace {

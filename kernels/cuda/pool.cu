@@ -120,8 +120,7 @@ __global__ void __launch_bounds__(kThreads)
       const Window h(p, 0, oh);
       for (int64_t ow = columns.first; ow <= columns.last; ++ow) {
         const Window w(p, 1, ow);
-        sum += up(grad_y[base + oh * p.out[1] + ow]) /
-               static_cast<Compute<T>>(divisor_of(p, h, w));
+        sum += up(grad_y[base + oh * p.out[1] + ow]) / static_cast<Compute<T>>(divisor_of(p, h, w));
       }
     }
     grad_x[i] = down<T>(sum);
@@ -137,8 +136,8 @@ void max_pool2d(const Pool2dArgs& args, const void* x, void* y, int64_t* indices
   if (outputs(args) == 0) return;
   visit_float(args.dtype, [&](auto t) {
     using T = decltype(t);
-    gpu::launch(max_pool2d_kernel<T>, grid_for(outputs(args), kThreads), kThreads, 0,
-                gpu::stream(), args, static_cast<const T*>(x), static_cast<T*>(y), indices);
+    gpu::launch(max_pool2d_kernel<T>, grid_for(outputs(args), kThreads), kThreads, 0, gpu::stream(),
+                args, static_cast<const T*>(x), static_cast<T*>(y), indices);
   });
 }
 
@@ -157,8 +156,8 @@ void avg_pool2d(const Pool2dArgs& args, const void* x, void* y) {
   if (outputs(args) == 0) return;
   visit_float(args.dtype, [&](auto t) {
     using T = decltype(t);
-    gpu::launch(avg_pool2d_kernel<T>, grid_for(outputs(args), kThreads), kThreads, 0,
-                gpu::stream(), args, static_cast<const T*>(x), static_cast<T*>(y));
+    gpu::launch(avg_pool2d_kernel<T>, grid_for(outputs(args), kThreads), kThreads, 0, gpu::stream(),
+                args, static_cast<const T*>(x), static_cast<T*>(y));
   });
 }
 

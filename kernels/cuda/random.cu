@@ -102,8 +102,8 @@ void uniform(DType dtype, int64_t n, void* out, PhiloxState state, double low, d
   visit_float(dtype, [&](auto t) {
     using T = decltype(t);
     const auto range = philox::uniform_range<T>(low, high);
-    gpu::launch(uniform_kernel<T>, grid_for(n, kThreads * kPerBlock<T>), kThreads, 0,
-                gpu::stream(), static_cast<T*>(out), n, state, range);
+    gpu::launch(uniform_kernel<T>, grid_for(n, kThreads * kPerBlock<T>), kThreads, 0, gpu::stream(),
+                static_cast<T*>(out), n, state, range);
   });
 }
 
@@ -111,8 +111,8 @@ void normal(DType dtype, int64_t n, void* out, PhiloxState state, double mean, d
   if (n == 0) return;
   visit_float(dtype, [&](auto t) {
     using T = decltype(t);
-    gpu::launch(normal_kernel<T>, grid_for(n, kThreads * kPerBlock<T>), kThreads, 0,
-                gpu::stream(), static_cast<T*>(out), n, state, static_cast<Compute<T>>(mean),
+    gpu::launch(normal_kernel<T>, grid_for(n, kThreads * kPerBlock<T>), kThreads, 0, gpu::stream(),
+                static_cast<T*>(out), n, state, static_cast<Compute<T>>(mean),
                 static_cast<Compute<T>>(std));
   });
 }
@@ -151,8 +151,8 @@ void dropout(DType dtype, int64_t n, const void* x, void* y, uint8_t* mask, Phil
   });
 }
 
-void dropout_backward(DType dtype, int64_t n, const void* grad_y, const uint8_t* mask,
-                      void* grad_x, double scale) {
+void dropout_backward(DType dtype, int64_t n, const void* grad_y, const uint8_t* mask, void* grad_x,
+                      double scale) {
   if (n == 0) return;
   visit_float(dtype, [&](auto t) {
     using T = decltype(t);

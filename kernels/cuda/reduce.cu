@@ -1,7 +1,7 @@
 // The launchers of reductions and how a reduction is cut; see reduce_engine.h.
+#include <wick/kernels/cuda/reduce_engine.h>
 #include <algorithm>
 #include <bit>
-#include <wick/kernels/cuda/reduce_engine.h>
 
 namespace wick::cuda {
 namespace {
@@ -18,8 +18,7 @@ int64_t innermost_stride(const int64_t* strides, int ndim) {
 
 /// The smallest power of two >= n, at most `limit`.
 int power_of_two(int64_t n, int limit) {
-  return static_cast<int>(
-      std::bit_ceil(static_cast<uint64_t>(std::clamp<int64_t>(n, 1, limit))));
+  return static_cast<int>(std::bit_ceil(static_cast<uint64_t>(std::clamp<int64_t>(n, 1, limit))));
 }
 
 void choose_lanes(ReduceGeometry& g) {
@@ -63,7 +62,8 @@ void reduce_converted(ReduceOp op, DType in_type, DType out_type, const ReduceAr
   reduce_sum(op, out_type, out_type, again);
 }
 
-/// Sums of float32 and half types are accumulated in float32, of float64 in itself, others in int64.
+/// Sums of float32 and half types are accumulated in float32, of float64 in itself, others in
+/// int64.
 bool accumulates_as(DType in_type, DType out_type) {
   if (!is_floating_point(in_type)) return out_type == DType::Int64;
   return in_type == out_type || (is_reduced_float(in_type) && out_type == DType::Float32);
@@ -120,10 +120,13 @@ dim3 reduce_grid(const ReduceGeometry& g, int64_t chunks) {
 void reduce(ReduceOp op, DType in_type, DType out_type, const ReduceArgs& args) {
   switch (op) {
     case ReduceOp::Max:
-    case ReduceOp::Min: return reduce_extreme(op, in_type, args);
+    case ReduceOp::Min:
+      return reduce_extreme(op, in_type, args);
     case ReduceOp::Any:
-    case ReduceOp::All: return reduce_logical(op, in_type, args);
-    default: break;
+    case ReduceOp::All:
+      return reduce_logical(op, in_type, args);
+    default:
+      break;
   }
   if (accumulates_as(in_type, out_type) || args.kept == 0)
     return reduce_sum(op, in_type, out_type, args);

@@ -26,8 +26,8 @@ struct ReduceGeometry {
   const void* in;
   void* partial;  // Acc [chunks, kept], or null: store
   int kept_ndim, reduced_ndim;
-  int lanes;          // threads along the reduced elements, a power of two
-  bool along_reduced; // neighbouring threads differ in the reduced element
+  int lanes;           // threads along the reduced elements, a power of two
+  bool along_reduced;  // neighbouring threads differ in the reduced element
 };
 
 inline constexpr int kFoldBlock = 64;
@@ -82,8 +82,8 @@ __global__ void __launch_bounds__(kThreads)
     __syncthreads();
     for (int half = g.lanes / 2; half > 0; half /= 2) {
       if (lane < half)
-        shared[lane * outputs + output] = op.combine(shared[lane * outputs + output],
-                                                     shared[(lane + half) * outputs + output]);
+        shared[lane * outputs + output] =
+            op.combine(shared[lane * outputs + output], shared[(lane + half) * outputs + output]);
       __syncthreads();
     }
     if (lane == 0 && k < g.kept) {

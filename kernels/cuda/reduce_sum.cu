@@ -12,9 +12,14 @@ struct Result {
   __device__ void store(int64_t offset, Acc acc) const {
     if constexpr (std::is_same_v<Acc, float>) {
       switch (dtype) {
-        case DType::Float16: static_cast<Half*>(out)[offset] = down<Half>(acc); return;
-        case DType::BFloat16: static_cast<BFloat16*>(out)[offset] = down<BFloat16>(acc); return;
-        default: break;
+        case DType::Float16:
+          static_cast<Half*>(out)[offset] = down<Half>(acc);
+          return;
+        case DType::BFloat16:
+          static_cast<BFloat16*>(out)[offset] = down<BFloat16>(acc);
+          return;
+        default:
+          break;
       }
     }
     static_cast<Acc*>(out)[offset] = acc;

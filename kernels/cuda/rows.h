@@ -1,7 +1,7 @@
 #pragma once
 
-#include <bit>
 #include <wick/kernels/cuda/device_utils.h>
+#include <bit>
 
 // Rows [outer, dim, inner] -> outer x inner rows of `dim` elements, each for a group of threads.
 namespace wick::cuda {
@@ -15,8 +15,9 @@ struct RowGeometry {
 inline RowGeometry row_geometry(int64_t outer, int64_t dim, int64_t inner) {
   RowGeometry g{outer * inner, dim, inner, 1};
   const int64_t most = inner == 1 ? kThreads : kThreads / kWarp;  // a warp along the rows if inner
-  g.lanes = static_cast<int>(
-      std::bit_ceil(static_cast<uint64_t>(dim < 1 ? 1 : dim < most ? dim : most)));
+  g.lanes = static_cast<int>(std::bit_ceil(static_cast<uint64_t>(dim < 1      ? 1
+                                                                 : dim < most ? dim
+                                                                              : most)));
   return g;
 }
 inline dim3 row_grid(const RowGeometry& g) { return grid_for(g.rows, kThreads / g.lanes); }

@@ -1,8 +1,8 @@
 #include <cuda_runtime_api.h>
 
-#include <mutex>
 #include <wick/core/thread_state.h>
 #include <wick/kernels/cuda/runtime.h>
+#include <mutex>
 
 namespace wick::cuda {
 namespace {
@@ -31,14 +31,14 @@ bool is_sticky(cudaError_t error) {
     case cudaErrorInvalidPc:
     case cudaErrorECCUncorrectable:
     case cudaErrorNvlinkUncorrectable:
-    case cudaErrorContextIsDestroyed: return true;
-    default: return false;
+    case cudaErrorContextIsDestroyed:
+      return true;
+    default:
+      return false;
   }
 }
 
-std::string version_text(int version) {
-  return str(version / 1000, ".", version % 1000 / 10);
-}
+std::string version_text(int version) { return str(version / 1000, ".", version % 1000 / 10); }
 
 int query_status(std::string& reason) {
   int driver = 0;
@@ -181,7 +181,9 @@ void stream_wait_event(void* stream, void* event) {
   check(cudaStreamWaitEvent(stream_of(stream), static_cast<cudaEvent_t>(event), 0),
         "wait for an event");
 }
-void destroy_event(void* event) noexcept { (void)cudaEventDestroy(static_cast<cudaEvent_t>(event)); }
+void destroy_event(void* event) noexcept {
+  (void)cudaEventDestroy(static_cast<cudaEvent_t>(event));
+}
 
 void copy_bytes(void* dst, Device dst_device, const void* src, Device src_device, int64_t bytes,
                 bool non_blocking) {
@@ -191,9 +193,9 @@ void copy_bytes(void* dst, Device dst_device, const void* src, Device src_device
     if (dst_device != src_device)
       return copy_peer(dst, dst_device.index(), src, src_device.index(), size);
     const DeviceGuard guard(dst_device.index());
-    return check(cudaMemcpyAsync(dst, src, size, cudaMemcpyDeviceToDevice,
-                                 stream_of(current_stream())),
-                 "copy");
+    return check(
+        cudaMemcpyAsync(dst, src, size, cudaMemcpyDeviceToDevice, stream_of(current_stream())),
+        "copy");
   }
   if (dst_device.is_cpu() && src_device.is_cpu()) {
     __builtin_memmove(dst, src, size);

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <cstdint>
-#include <string>
 #include <wick/core/check.h>
 #include <wick/core/device.h>
+#include <cstdint>
+#include <string>
 
 // wick's own face of the CUDA runtime, without its headers: streams and events are void*. Only
 // runtime.cpp and the launches of gpu.h call the runtime itself.

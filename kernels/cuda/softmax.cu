@@ -1,8 +1,8 @@
 // Softmax and log-softmax over the middle of [outer, dim, inner]. A group of threads takes one row;
 // where inner > 1 neighbouring threads take neighbouring rows, so that they read along memory. One
 // pass finds the maximum and the sum of exponentials together (Milakov and Gimelshein, "Online
-// normalizer calculation for softmax", 2018, https://arxiv.org/abs/1805.02867). Bytes moved: x twice,
-// y once; backward: grad_y and y twice, grad_x once.
+// normalizer calculation for softmax", 2018, https://arxiv.org/abs/1805.02867). Bytes moved: x
+// twice, y once; backward: grad_y and y twice, grad_x once.
 #include <wick/kernels/cuda/rows.h>
 #include <wick/kernels/softmax.h>
 
@@ -42,8 +42,8 @@ struct Added {
 
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    softmax_backward_kernel(GPU_GRID_CONSTANT(RowGeometry) g, bool log, const T* grad_y,
-                            const T* y, T* grad_x) {
+    softmax_backward_kernel(GPU_GRID_CONSTANT(RowGeometry) g, bool log, const T* grad_y, const T* y,
+                            T* grad_x) {
   using C = Compute<T>;
   GPU_SHARED(Added<C>, shared, [kThreads]);
   const RowThread t(g);

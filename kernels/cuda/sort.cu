@@ -1,9 +1,9 @@
 // A bitonic sorting network (Batcher, "Sorting networks and their applications", 1968,
-// https://doi.org/10.1145/1468075.1468121) on pairs of 16 bytes: (log n)^2 / 2 passes over the data,
-// of which those within 1024 elements run in shared memory.
-#include <bit>
+// https://doi.org/10.1145/1468075.1468121) on pairs of 16 bytes: (log n)^2 / 2 passes over the
+// data, of which those within 1024 elements run in shared memory.
 #include <wick/kernels/cuda/device_utils.h>
 #include <wick/kernels/cuda/sort.h>
+#include <bit>
 
 namespace wick::cuda {
 namespace {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <wick/core/check.h>
+#include <wick/kernels/cuda/block_pool.h>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -10,8 +12,6 @@
 #include <set>
 #include <thread>
 #include <vector>
-#include <wick/core/check.h>
-#include <wick/kernels/cuda/block_pool.h>
 
 namespace wick::cuda {
 namespace {

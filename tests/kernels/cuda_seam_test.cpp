@@ -2,12 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <string>
 #include <wick/core/check.h>
 #include <wick/core/thread_state.h>
 #include <wick/kernels/cuda/allocator.h>
 #include <wick/kernels/cuda/blas.h>
 #include <wick/kernels/cuda/runtime.h>
+#include <string>
 
 // What a program that was built with CUDA does with and without a driver.
 namespace wick::cuda {

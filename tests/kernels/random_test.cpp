@@ -434,7 +434,7 @@ TEST(Randperm, IsTheOrderOfTheKeys) {
 
 template <class T>
 void expect_dropout(double p) {
-  constexpr int64_t kN = 40001;
+  constexpr int64_t kN = 35001;
   const PhiloxState state{17, 1};
   const double scale = p < 1 ? 1 / (1 - p) : 0;
   using C = std::conditional_t<std::is_same_v<T, double>, double, float>;
@@ -445,12 +445,13 @@ void expect_dropout(double p) {
   std::vector<uint8_t> mask(kN, 9);
   cpu::dropout(dtype_of<T>, kN, x.data(), y.data(), mask.data(), state, p, scale);
   EXPECT_EQ(mask, draw_mask(kN, state, p));
-  int64_t kept = 0;
+  int64_t kept = 0, wrong = 0;
   for (size_t i = 0; i < x.size(); ++i) {
     const T expected = mask[i] != 0 ? T(static_cast<C>(x[i]) * factor) : T(C(0));
-    ASSERT_EQ(std::memcmp(&y[i], &expected, sizeof(T)), 0) << i;
+    wrong += std::memcmp(&y[i], &expected, sizeof(T)) != 0;
     kept += mask[i];
   }
+  EXPECT_EQ(wrong, 0);
   EXPECT_NEAR(static_cast<double>(kept) / kN, 1 - p, 0.011);
   cpu::dropout_backward(dtype_of<T>, kN, x.data(), mask.data(), grad.data(), scale);
   EXPECT_EQ(std::memcmp(grad.data(), y.data(), kN * sizeof(T)), 0);

@@ -16,8 +16,6 @@ namespace wick::cpu::WICK_ISA {
 /// All lanes of a vector, where otherwise an int64_t says how many.
 struct Full {};
 
-using VecI = Vec<int64_t>;
-
 template <class T>
   requires(std::is_integral_v<T>)
 WICK_SIMD int64_t to_lane(T x) {
@@ -41,11 +39,10 @@ WICK_SIMD float to_lane(Half x) {
 #endif
 }
 
-/// Vectors of numbers that memory holds as T: half types become float32, integers int64.
+/// Vectors of numbers that memory holds as T, a floating type: half types become float32.
 template <class T>
 struct Io {
-  using V = std::conditional_t<std::is_integral_v<T>, VecI,
-                               std::conditional_t<std::is_same_v<T, double>, VecD, VecF>>;
+  using V = std::conditional_t<std::is_same_v<T, double>, VecD, VecF>;
   using E = typename V::Element;
   static constexpr bool kDirect = std::is_same_v<T, E>;
 
@@ -54,13 +51,8 @@ struct Io {
       return V::load(p);
     } else if constexpr (std::is_same_v<T, Half>) {
       return load_half(&p->bits);
-    } else if constexpr (std::is_same_v<T, BFloat16>) {
-      return load_bfloat16(&p->bits);
     } else {
-      using Stored = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
-      typename NativeOf<Stored, V::kSize * static_cast<int>(sizeof(T))>::Type narrow;
-      __builtin_memcpy(&narrow, p, sizeof narrow);
-      return V(__builtin_convertvector(narrow, typename V::Native));
+      return load_bfloat16(&p->bits);
     }
   }
   /// The first n lanes, n < kSize; the others are 0.
@@ -68,18 +60,11 @@ struct Io {
     if constexpr (kDirect) {
       return V::load(p, n);
     } else {
-      return gather(p, 1, n);
+      T part[V::kSize] = {};
+      for (int64_t i = 0; i < n; ++i) part[i].bits = p[i].bits;
+      return load(part, Full{});
     }
   }
-  WICK_SIMD static V gather(const T* p, int64_t stride, int64_t n) {
-    V r(0);
-    for (int64_t i = 0; i < n; ++i) r.set(static_cast<int>(i), to_lane(p[i * stride]));
-    return r;
-  }
-  WICK_SIMD static V gather(const T* p, int64_t stride, Full) { return gather(p, stride, V::kSize); }
-  /// n equal elements, 0 <= n <= kSize.
-  WICK_SIMD static V broadcast(const T* p) { return V(to_lane(*p)); }
-
   WICK_SIMD static void store(T* p, V x, Full) {
     if constexpr (std::is_same_v<T, Half>) {
       store_half(&p->bits, x);
@@ -103,8 +88,8 @@ struct Io {
     }
   }
   WICK_SIMD static void store_one(T* p, E x) {
-    if constexpr (std::is_arithmetic_v<T>) {
-      *p = static_cast<T>(x);
+    if constexpr (kDirect) {
+      *p = x;
     } else {
       store(p, V(x), 1);
     }
@@ -127,6 +112,31 @@ WICK_SIMD V keep(Full, V a, V) {
   return a;
 }
 
+template <class E>
+WICK_SIMD Vec<E> load(const E* p, Full) {
+  return Vec<E>::load(p);
+}
+template <class E>
+WICK_SIMD Vec<E> load(const E* p, int64_t n) {
+  return Vec<E>::load(p, n);
+}
+template <class E>
+WICK_SIMD void store(E* p, Vec<E> x, Full) {
+  x.store(p);
+}
+template <class E>
+WICK_SIMD void store(E* p, Vec<E> x, int64_t n) {
+  x.store(p, n);
+}
+template <class V>
+WICK_SIMD int64_t count_of(Full) {
+  return V::kSize;
+}
+template <class V>
+WICK_SIMD int64_t count_of(int64_t lanes) {
+  return lanes;
+}
+
 template <int kStep, class V, size_t... I>
 WICK_SIMD V exchanged(V x, std::index_sequence<I...>) {
   return V(__builtin_shufflevector(x.v, x.v, (static_cast<int>(I) ^ kStep)...));
@@ -145,6 +155,8 @@ template <class V, class F>
 WICK_SIMD V across(V x, F f) {
   return across_from<V::kSize / 2>(x, f);
 }
+
+using VecI = Vec<int64_t>;
 
 struct SumOf {
   template <class V>
@@ -259,6 +271,17 @@ WICK_SIMD A fold(int64_t n, const A& identity, Update update, Combine combine) {
     if (n <= kBlock) return acc[0];
     tree.push(acc[0]);
     if (begin + kBlock >= n) return tree.result();
+  }
+}
+
+/// Calls f with a value of the C++ type of a floating dtype.
+template <class F>
+WICK_SIMD void with_float(DType dtype, F f) {
+  switch (dtype) {
+    case DType::Float16: return f(Half{});
+    case DType::BFloat16: return f(BFloat16{});
+    case DType::Float64: return f(double{});
+    default: return f(float{});
   }
 }
 

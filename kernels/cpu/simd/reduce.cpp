@@ -48,71 +48,110 @@ WICK_SIMD void for_each_reduced_run(const ReduceArgs& a, int64_t begin, int64_t 
 }
 int64_t inner_stride(int ndim, const int64_t* strides) { return ndim > 0 ? strides[ndim - 1] : 0; }
 
+// --- elements of any type as numbers to accumulate
+
+/// Brings elements to contiguous accumulators' type, or leaves them where they are.
+template <class E>
+struct Reader {
+  const char* in;
+  int64_t bytes;
+  bool direct;  // memory holds E, taken as it is
+  void (*convert)(const void* from, int64_t stride, int64_t n, E* to);
+
+  WICK_SIMD const E* operator()(int64_t offset, int64_t stride, int64_t n, E* buffer) const {
+    const char* const from = in + offset * bytes;
+    if (direct && stride == 1) return reinterpret_cast<const E*>(from);
+    convert(from, stride, n, buffer);
+    return buffer;
+  }
+};
+
+template <class T, class E, bool kTruth>
+void convert(const void* from, int64_t stride, int64_t n, E* to) {
+  const T* const p = static_cast<const T*>(from);
+  const auto value = [](T x) WICK_INLINE_LAMBDA {
+    const E e = to_lane(x);
+    return kTruth ? static_cast<E>(e != E(0)) : e;
+  };
+  if (stride == 1) {
+    for (int64_t i = 0; i < n; ++i) to[i] = value(p[i]);
+  } else {
+    for (int64_t i = 0; i < n; ++i) to[i] = value(p[i * stride]);
+  }
+}
+
+template <class T, class E>
+WICK_SIMD Reader<E> reader_of(const ReduceArgs& a, bool truth) {
+  return {static_cast<const char*>(a.in), static_cast<int64_t>(sizeof(T)),
+          std::is_same_v<T, E> && !truth, truth ? convert<T, E, true> : convert<T, E, false>};
+}
+
+/// Calls f(reader) with a reader of `type` for its accumulator's type.
+template <class F>
+WICK_SIMD void with_reader(DType type, const ReduceArgs& a, bool truth, F f) {
+  if (type == DType::Float64) return f(reader_of<double, double>(a, truth));
+  if (type == DType::Float32) return f(reader_of<float, float>(a, truth));
+  if (is_reduced_float(type)) {
+    return f(type == DType::Float16 ? reader_of<Half, float>(a, truth)
+                                    : reader_of<BFloat16, float>(a, truth));
+  }
+  f(type == DType::Bool    ? reader_of<bool, int64_t>(a, truth)
+    : type == DType::UInt8 ? reader_of<uint8_t, int64_t>(a, truth)
+    : type == DType::Int8  ? reader_of<int8_t, int64_t>(a, truth)
+    : type == DType::Int16 ? reader_of<int16_t, int64_t>(a, truth)
+    : type == DType::Int32 ? reader_of<int32_t, int64_t>(a, truth)
+                           : reader_of<int64_t, int64_t>(a, truth));
+}
+
 // --- values
 
-struct AsIs {
-  template <class V>
-  WICK_SIMD V operator()(V x) const {
-    return x;
-  }
-};
-struct Truth {
-  template <class V>
-  WICK_SIMD V operator()(V x) const {
-    return where(x == V(0), V(0), V(1));
-  }
-};
+/// Whole vectors of E in four chains, 32 of each.
+template <class E>
+inline constexpr int64_t kBlock = int64_t{Vec<E>::kSize} * 4 * 32;
 
-/// The loads of a kernel: contiguous or not, elements as they are or as 0 and 1.
-template <class T, class Map, bool kGather>
-struct Source {
-  using V = typename Io<T>::V;
-  int64_t stride;
-  template <class L>
-  WICK_SIMD V operator()(const T* p, L lanes) const {
-    if constexpr (kGather) {
-      return Map()(Io<T>::gather(p, stride, lanes));
-    } else {
-      return Map()(Io<T>::load(p, lanes));
-    }
-  }
-};
+/// At most kBlock contiguous elements, in the lanes of one vector.
+template <class E, class Combine>
+WICK_SIMD Vec<E> fold_block(const E* p, int64_t n, Vec<E> identity, Combine combine) {
+  using V = Vec<E>;
+  V acc[4] = {identity, identity, identity, identity};
+  sweep<V::kSize, 4>(n, [&](int64_t i, auto lanes, int slot) WICK_INLINE_LAMBDA {
+    acc[slot] = keep(lanes, combine(acc[slot], load(p + i, lanes)), acc[slot]);
+  });
+  return combine(combine(acc[0], acc[1]), combine(acc[2], acc[3]));
+}
 
 /// Each output from its own runs of inputs, vectors along the runs.
-template <class T, class Combine, class Map, bool kGather>
-void reduce_rows(const ReduceArgs& a, const ReducePart& part, typename Io<T>::E identity,
-                 typename Io<T>::E* acc) {
-  using V = typename Io<T>::V;
+template <class E, class Combine>
+void reduce_rows(const ReduceArgs& a, const ReducePart& part, const Reader<E>& read, E identity,
+                 E* acc) {
+  using V = Vec<E>;
   const Combine combine;
-  const int64_t stride = kGather ? inner_stride(a.reduced_ndim, a.reduced_strides) : 1;
-  const Source<T, Map, kGather> source{stride};
-  const V start(identity);
-  const auto run = [&](const T* p, int64_t count) WICK_INLINE_LAMBDA {
-    return fold<V::kSize, 4>(count, start, [&](V& sum, int64_t i, auto lanes) WICK_INLINE_LAMBDA {
-      sum = keep(lanes, combine(sum, source(p + i * stride, lanes)), sum);
-    }, combine);
-  };
-  const T* const in = static_cast<const T*>(a.in);
+  const int64_t stride = inner_stride(a.reduced_ndim, a.reduced_strides);
   const int64_t step = inner_stride(a.kept_ndim, a.kept_strides);
+  E buffer[kBlock<E>];
   for_each_kept_run(a, part.kept_begin, part.kept_end, [&](int64_t offset, int64_t outputs) {
     for (int64_t k = 0; k < outputs; ++k) {
-      const T* const p = in + offset + k * step;
       Cascade<V, Combine> tree(combine);
-      tree.push(start);
-      for_each_reduced_run(a, part.reduced_begin, part.reduced_end,
-                           [&](int64_t at, int64_t count) WICK_INLINE_LAMBDA {
-                             tree.push(run(p + at, count));
-                           });
+      tree.push(V(identity));
+      for_each_reduced_run(
+          a, part.reduced_begin, part.reduced_end, [&](int64_t at, int64_t count) {
+            const int64_t from = offset + k * step + at;
+            for (int64_t b = 0; b < count; b += kBlock<E>) {
+              const int64_t n = count - b < kBlock<E> ? count - b : kBlock<E>;
+              const E* const p = read(from + b * stride, stride, n, buffer);
+              tree.push(fold_block(p, n, V(identity), combine));
+            }
+          });
       *acc++ = across(tree.result(), combine)[0];
     }
   });
 }
 
 /// kWidth vectors of neighbouring outputs (or `lanes` of one), stepping over the inputs.
-template <int kWidth, class T, class Combine, class S, class L>
-WICK_SIMD void reduce_tile(const ReduceArgs& a, const ReducePart& part, const T* p, const S& source,
-                           L lanes, typename Io<T>::E identity, typename Io<T>::E* acc) {
-  using V = typename Io<T>::V;
+template <int kWidth, class Combine, class E, class L>
+WICK_SIMD void reduce_tile(const ReduceArgs& a, const ReducePart& part, const Reader<E>& read,
+                           int64_t offset, L lanes, E identity, E* acc) {
+  using V = Vec<E>;
   struct Tile {
     V v[kWidth];
   };
@@ -124,98 +163,73 @@ WICK_SIMD void reduce_tile(const ReduceArgs& a, const ReducePart& part, const T*
   Tile start;
   for (int w = 0; w < kWidth; ++w) start.v[w] = V(identity);
   const int64_t stride = inner_stride(a.reduced_ndim, a.reduced_strides);
-  const int64_t across_step = V::kSize * source.stride;
+  const int64_t step = inner_stride(a.kept_ndim, a.kept_strides);
+  const int64_t width = kWidth == 1 ? count_of<V>(lanes) : kWidth * V::kSize;
+  E buffer[kWidth * V::kSize];
   Cascade<Tile, decltype(combine)> tree(combine);
   tree.push(start);
   for_each_reduced_run(
-      a, part.reduced_begin, part.reduced_end, [&](int64_t at, int64_t count) WICK_INLINE_LAMBDA {
-        const T* const from = p + at;
-        tree.push(fold<1, kWidth == 1 ? 4 : 1>(
+      a, part.reduced_begin, part.reduced_end, [&](int64_t at, int64_t count) {
+        const int64_t from = offset + at;
+        tree.push(fold<1, 1>(
             count, start,
             [&](Tile& sum, int64_t i, Full) WICK_INLINE_LAMBDA {
+              const E* const p = read(from + i * stride, step, width, buffer);
               for (int w = 0; w < kWidth; ++w) {
-                sum.v[w] = Combine()(sum.v[w], source(from + i * stride + w * across_step, lanes));
+                sum.v[w] = Combine()(sum.v[w], load(p + w * V::kSize, lanes));
               }
             },
             combine));
       });
   const Tile result = tree.result();
-  for (int w = 0; w < kWidth; ++w) Io<typename Io<T>::E>::store(acc + w * V::kSize, result.v[w], lanes);
+  for (int w = 0; w < kWidth; ++w) store(acc + w * V::kSize, result.v[w], lanes);
 }
 
-template <class T, class Combine, class Map, bool kGather>
-void reduce_columns(const ReduceArgs& a, const ReducePart& part, typename Io<T>::E identity,
-                    typename Io<T>::E* acc) {
-  constexpr int64_t kSize = Io<T>::V::kSize, kWidth = 4;
-  const Source<T, Map, kGather> source{kGather ? inner_stride(a.kept_ndim, a.kept_strides) : 1};
-  const T* const in = static_cast<const T*>(a.in);
+template <class E, class Combine>
+void reduce_columns(const ReduceArgs& a, const ReducePart& part, const Reader<E>& read, E identity,
+                    E* acc) {
+  constexpr int64_t kSize = Vec<E>::kSize, kWidth = 4;
+  const int64_t step = inner_stride(a.kept_ndim, a.kept_strides);
   for_each_kept_run(a, part.kept_begin, part.kept_end, [&](int64_t offset, int64_t outputs) {
-    const T* const p = in + offset;
     int64_t k = 0;
-    if constexpr (!kGather) {
-      for (; k + kWidth * kSize <= outputs; k += kWidth * kSize) {
-        reduce_tile<kWidth, T, Combine>(a, part, p + k, source, Full{}, identity, acc + k);
-      }
+    for (; k + kWidth * kSize <= outputs; k += kWidth * kSize) {
+      reduce_tile<kWidth, Combine>(a, part, read, offset + k * step, Full{}, identity, acc + k);
     }
     for (; k + kSize <= outputs; k += kSize) {
-      reduce_tile<1, T, Combine>(a, part, p + k * source.stride, source, Full{}, identity, acc + k);
+      reduce_tile<1, Combine>(a, part, read, offset + k * step, Full{}, identity, acc + k);
     }
     if (k < outputs) {
-      reduce_tile<1, T, Combine>(a, part, p + k * source.stride, source, outputs - k, identity,
-                                 acc + k);
+      reduce_tile<1, Combine>(a, part, read, offset + k * step, outputs - k, identity, acc + k);
     }
     acc += outputs;
   });
 }
 
-template <class T, class Combine, class Map = AsIs>
-void reduce_any(const ReduceArgs& a, const ReducePart& part, typename Io<T>::E identity, void* acc) {
-  auto* const to = static_cast<typename Io<T>::E*>(acc);
-  if (inner_stride(a.reduced_ndim, a.reduced_strides) == 1) {
-    reduce_rows<T, Combine, Map, false>(a, part, identity, to);
-  } else if (inner_stride(a.kept_ndim, a.kept_strides) == 1) {
-    reduce_columns<T, Combine, Map, false>(a, part, identity, to);
-  } else if (a.kept_ndim == 0 || (a.reduced_ndim > 0 && a.reduced_sizes[a.reduced_ndim - 1] >
-                                                            a.kept_sizes[a.kept_ndim - 1])) {
-    reduce_rows<T, Combine, Map, true>(a, part, identity, to);
+template <class Combine, class E>
+void reduce_with(const ReduceArgs& a, const ReducePart& part, const Reader<E>& read, E identity,
+                 E* acc) {
+  const int64_t kept_inner = a.kept_ndim > 0 ? a.kept_sizes[a.kept_ndim - 1] : 1;
+  const int64_t reduced_inner = a.reduced_ndim > 0 ? a.reduced_sizes[a.reduced_ndim - 1] : 1;
+  const bool rows = inner_stride(a.reduced_ndim, a.reduced_strides) == 1;
+  const bool columns = inner_stride(a.kept_ndim, a.kept_strides) == 1;
+  if (rows || (!columns && reduced_inner > kept_inner)) {
+    reduce_rows<E, Combine>(a, part, read, identity, acc);
   } else {
-    reduce_columns<T, Combine, Map, true>(a, part, identity, to);
+    reduce_columns<E, Combine>(a, part, read, identity, acc);
   }
 }
 
 template <class E>
-constexpr E lowest() {
-  if constexpr (std::is_integral_v<E>) return INT64_MIN;
-  return static_cast<E>(-math::kInfinity);
-}
-template <class E>
-constexpr E highest() {
-  if constexpr (std::is_integral_v<E>) return INT64_MAX;
-  return static_cast<E>(math::kInfinity);
-}
-
-template <class T>
-void reduce_type(ReduceOp op, const ReduceArgs& a, const ReducePart& part, void* acc) {
-  using E = typename Io<T>::E;
-  switch (op) {
-    case ReduceOp::Sum:
-    case ReduceOp::Mean: return reduce_any<T, SumOf>(a, part, 0, acc);
-    case ReduceOp::Prod: return reduce_any<T, ProductOf>(a, part, 1, acc);
-    case ReduceOp::Max: return reduce_any<T, MaxOf>(a, part, lowest<E>(), acc);
-    case ReduceOp::Min: return reduce_any<T, MinOf>(a, part, highest<E>(), acc);
-    case ReduceOp::Any: return reduce_any<T, MaxOf, Truth>(a, part, 0, acc);
-    case ReduceOp::All: return reduce_any<T, MinOf, Truth>(a, part, 1, acc);
+constexpr E extreme_of(bool highest) {
+  if constexpr (std::is_integral_v<E>) {
+    return highest ? INT64_MAX : INT64_MIN;
+  } else {
+    return static_cast<E>(highest ? math::kInfinity : -math::kInfinity);
   }
 }
 
 // --- positions
 
-/// The best element so far of one output, in the order of the scan.
-template <class E>
-struct Best {
-  E value;
-  int64_t index;
-};
 template <class Combine, class E>
 WICK_SIMD bool beats(E x, E best) {
   if constexpr (std::is_same_v<Combine, MaxOf>) {
@@ -225,155 +239,97 @@ WICK_SIMD bool beats(E x, E best) {
   }
 }
 
-/// A contiguous run: the extreme of a block first, then, if it is one of the output, its position.
-template <class T, class Combine>
-WICK_SIMD void index_in_run(const T* p, int64_t count, int64_t position,
-                            Best<typename Io<T>::E>& best) {
-  using V = typename Io<T>::V;
-  constexpr int64_t kBlock = 1024;
+/// The extreme of each block first, then its position if it is the best so far.
+template <class E, class Combine>
+void index_rows(const ReduceArgs& a, int64_t kept_begin, int64_t kept_end, const Reader<E>& read,
+                E* values, int64_t* indices) {
   const Combine combine;
-  for (int64_t begin = 0; begin < count; begin += kBlock) {
-    const T* const q = p + begin;
-    const int64_t n = count - begin < kBlock ? count - begin : kBlock;
-    const V start = Io<T>::broadcast(q);
-    const V v = fold<V::kSize, 4>(n, start, [&](V& x, int64_t i, auto lanes) WICK_INLINE_LAMBDA {
-      x = keep(lanes, combine(x, Io<T>::load(q + i, lanes)), x);
-    }, combine);
-    const auto extreme = across(v, combine)[0];
-    if (best.index >= 0 && !beats<Combine>(extreme, best.value)) continue;
-    int64_t i = 0;
-    for (; i + 1 < n; ++i) {
-      const auto x = to_lane(q[i]);
-      if (x == extreme || x != x) break;  // a NaN is the extreme if there is one
-    }
-    best = {to_lane(q[i]), position + begin + i};
-  }
-}
-
-template <class T, class Combine>
-void index_rows(const ReduceArgs& a, int64_t kept_begin, int64_t kept_end, T* values,
-                int64_t* indices) {
-  using E = typename Io<T>::E;
-  const T* const in = static_cast<const T*>(a.in);
+  const int64_t stride = inner_stride(a.reduced_ndim, a.reduced_strides);
   const int64_t step = inner_stride(a.kept_ndim, a.kept_strides);
-  const auto* out_strides = a.kept_out_strides;
-  const int64_t out_step = inner_stride(a.kept_ndim, out_strides);
-  int64_t k = kept_begin;
+  E buffer[kBlock<E>];
   for_each_kept_run(a, kept_begin, kept_end, [&](int64_t offset, int64_t outputs) {
-    int64_t to = 0;
-    for_each_run(a.kept_ndim, a.kept_sizes, out_strides, k, k + 1,
-                 [&](int64_t at, int64_t) { to = at; });
-    for (int64_t j = 0; j < outputs; ++j, to += out_step) {
-      const T* const p = in + offset + j * step;
-      Best<E> best{E(0), -1};
-      int64_t position = 0;
-      for_each_reduced_run(a, 0, a.reduced, [&](int64_t at, int64_t count) WICK_INLINE_LAMBDA {
-        index_in_run<T, Combine>(p + at, count, position, best);
+    for (int64_t k = 0; k < outputs; ++k) {
+      E best{};
+      int64_t index = -1, position = 0;
+      for_each_reduced_run(a, 0, a.reduced, [&](int64_t at, int64_t count) {
+        const int64_t from = offset + k * step + at;
+        for (int64_t b = 0; b < count; b += kBlock<E>) {
+          const int64_t n = count - b < kBlock<E> ? count - b : kBlock<E>;
+          const E* const p = read(from + b * stride, stride, n, buffer);
+          const E extreme = across(fold_block(p, n, Vec<E>(p[0]), combine), combine)[0];
+          if (index >= 0 && !beats<Combine>(extreme, best)) continue;
+          int64_t i = 0;  // a NaN is the extreme if there is one
+          while (i + 1 < n && !(p[i] == extreme || p[i] != p[i])) ++i;
+          best = p[i];
+          index = position + b + i;
+        }
         position += count;
       });
-      indices[to] = best.index;
-      if (values != nullptr) Io<T>::store_one(values + to, best.value);
+      *values++ = best;
+      *indices++ = index;
     }
-    k += outputs;
   });
 }
 
-template <class T, class Combine>
-void index_columns(const ReduceArgs& a, int64_t kept_begin, int64_t kept_end, T* values,
-                   int64_t* indices) {
-  using E = typename Io<T>::E;
+/// Neighbouring outputs side by side, stepping over the inputs.
+template <class E, class Combine>
+void index_columns(const ReduceArgs& a, int64_t kept_begin, int64_t kept_end,
+                   const Reader<E>& read, E* values, int64_t* indices) {
   constexpr int64_t kTile = 64;
-  const T* const in = static_cast<const T*>(a.in);
   const int64_t step = inner_stride(a.kept_ndim, a.kept_strides);
-  const int64_t out_step = inner_stride(a.kept_ndim, a.kept_out_strides);
   const int64_t stride = inner_stride(a.reduced_ndim, a.reduced_strides);
-  const auto tile = [&](const T* p, int64_t width, int64_t to) {
-    E best[kTile];
-    int64_t index[kTile];
-    for (int64_t j = 0; j < width; ++j) {
-      best[j] = to_lane(p[j * step]);  // position 0 has no offset
-      index[j] = 0;
-    }
-    int64_t position = 0;
-    for_each_reduced_run(a, 0, a.reduced, [&](int64_t at, int64_t count) WICK_INLINE_LAMBDA {
-      for (int64_t i = 0; i < count; ++i, ++position) {
-        const T* const q = p + at + i * stride;
-        for (int64_t j = 0; j < width; ++j) {
-          const E x = to_lane(q[j * step]);
-          const bool better = beats<Combine>(x, best[j]);
-          best[j] = better ? x : best[j];
-          index[j] = better ? position : index[j];
-        }
-      }
-    });
-    for (int64_t j = 0; j < width; ++j) {
-      indices[to + j * out_step] = index[j];
-      if (values != nullptr) Io<T>::store_one(values + to + j * out_step, best[j]);
-    }
-  };
-  int64_t k = kept_begin;
+  E buffer[kTile];
   for_each_kept_run(a, kept_begin, kept_end, [&](int64_t offset, int64_t outputs) {
-    int64_t to = 0;
-    for_each_run(a.kept_ndim, a.kept_sizes, a.kept_out_strides, k, k + 1,
-                 [&](int64_t at, int64_t) { to = at; });
-    for (int64_t j = 0; j < outputs; j += kTile) {
-      tile(in + offset + j * step, outputs - j < kTile ? outputs - j : kTile, to + j * out_step);
+    for (int64_t k = 0; k < outputs; k += kTile) {
+      const int64_t width = outputs - k < kTile ? outputs - k : kTile;
+      int64_t position = 0;
+      for_each_reduced_run(a, 0, a.reduced, [&](int64_t at, int64_t count) {
+        for (int64_t i = 0; i < count; ++i, ++position) {
+          const E* const p = read(offset + k * step + at + i * stride, step, width, buffer);
+          for (int64_t j = 0; j < width; ++j) {
+            const bool better = position == 0 || beats<Combine>(p[j], values[j]);
+            values[j] = better ? p[j] : values[j];
+            indices[j] = better ? position : indices[j];
+          }
+        }
+      });
+      values += width;
+      indices += width;
     }
-    k += outputs;
   });
-}
-
-template <class T, class Combine>
-void index_type(const ReduceArgs& a, int64_t kept_begin, int64_t kept_end, void* values,
-                int64_t* indices) {
-  T* const to = static_cast<T*>(values);
-  if (inner_stride(a.reduced_ndim, a.reduced_strides) == 1) {
-    index_rows<T, Combine>(a, kept_begin, kept_end, to, indices);
-  } else {
-    index_columns<T, Combine>(a, kept_begin, kept_end, to, indices);
-  }
 }
 
 }  // namespace
 
-void reduce_part(ReduceOp op, DType type, const ReduceArgs& args, const ReducePart& part,
-                 void* acc) {
-  switch (type) {
-    case DType::Bool: return reduce_type<bool>(op, args, part, acc);
-    case DType::UInt8: return reduce_type<uint8_t>(op, args, part, acc);
-    case DType::Int8: return reduce_type<int8_t>(op, args, part, acc);
-    case DType::Int16: return reduce_type<int16_t>(op, args, part, acc);
-    case DType::Int32: return reduce_type<int32_t>(op, args, part, acc);
-    case DType::Int64: return reduce_type<int64_t>(op, args, part, acc);
-    case DType::Float16: return reduce_type<Half>(op, args, part, acc);
-    case DType::BFloat16: return reduce_type<BFloat16>(op, args, part, acc);
-    case DType::Float32: return reduce_type<float>(op, args, part, acc);
-    case DType::Float64: return reduce_type<double>(op, args, part, acc);
-  }
+void reduce_part(ReduceOp op, DType type, const ReduceArgs& a, const ReducePart& part, void* acc) {
+  const bool truth = op == ReduceOp::Any || op == ReduceOp::All;
+  with_reader(type, a, truth, [&]<class E>(const Reader<E>& read) {
+    E* const to = static_cast<E*>(acc);
+    switch (op) {
+      case ReduceOp::Sum:
+      case ReduceOp::Mean: return reduce_with<SumOf>(a, part, read, E(0), to);
+      case ReduceOp::Prod: return reduce_with<ProductOf>(a, part, read, E(1), to);
+      case ReduceOp::Max: return reduce_with<MaxOf>(a, part, read, extreme_of<E>(false), to);
+      case ReduceOp::Min: return reduce_with<MinOf>(a, part, read, extreme_of<E>(true), to);
+      case ReduceOp::Any: return reduce_with<MaxOf>(a, part, read, E(0), to);
+      case ReduceOp::All: return reduce_with<MinOf>(a, part, read, E(1), to);
+    }
+  });
 }
 
-void reduce_index_part(ReduceOp op, DType type, const ReduceArgs& args, int64_t kept_begin,
+void reduce_index_part(ReduceOp op, DType type, const ReduceArgs& a, int64_t kept_begin,
                        int64_t kept_end, void* values, int64_t* indices) {
-  const auto run = [&](auto t) {
-    using T = decltype(t);
+  const bool rows = inner_stride(a.reduced_ndim, a.reduced_strides) == 1;
+  with_reader(type, a, false, [&]<class E>(const Reader<E>& read) {
+    E* const to = static_cast<E*>(values);
     if (op == ReduceOp::Max) {
-      index_type<T, MaxOf>(args, kept_begin, kept_end, values, indices);
+      rows ? index_rows<E, MaxOf>(a, kept_begin, kept_end, read, to, indices)
+           : index_columns<E, MaxOf>(a, kept_begin, kept_end, read, to, indices);
     } else {
-      index_type<T, MinOf>(args, kept_begin, kept_end, values, indices);
+      rows ? index_rows<E, MinOf>(a, kept_begin, kept_end, read, to, indices)
+           : index_columns<E, MinOf>(a, kept_begin, kept_end, read, to, indices);
     }
-  };
-  switch (type) {
-    case DType::Bool: return run(bool{});
-    case DType::UInt8: return run(uint8_t{});
-    case DType::Int8: return run(int8_t{});
-    case DType::Int16: return run(int16_t{});
-    case DType::Int32: return run(int32_t{});
-    case DType::Int64: return run(int64_t{});
-    case DType::Float16: return run(Half{});
-    case DType::BFloat16: return run(BFloat16{});
-    case DType::Float32: return run(float{});
-    case DType::Float64: return run(double{});
-  }
+  });
 }
 
 }  // namespace wick::cpu::WICK_ISA

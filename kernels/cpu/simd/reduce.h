@@ -21,6 +21,7 @@ constexpr DType accumulator_type(DType type) {
 /// Any and All give 0 or 1.
 WICK_ISA_KERNEL(void, reduce_part, ReduceOp op, DType type, const ReduceArgs& args,
                 const ReducePart& part, void* acc)
+/// values (accumulators) and indices receive kept_end - kept_begin results each.
 WICK_ISA_KERNEL(void, reduce_index_part, ReduceOp op, DType type, const ReduceArgs& args,
                 int64_t kept_begin, int64_t kept_end, void* values, int64_t* indices)
 

@@ -1,0 +1,145 @@
+#include <wick/core/check.h>
+#include <wick/kernels/cpu/parallel.h>
+#include <wick/kernels/cpu/rows.h>
+#include <wick/kernels/index.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+#include <type_traits>
+
+namespace wick::cpu {
+namespace {
+
+/// Throws IndexError unless all of index is in [0, size) or, where that leaves a row out, `skip`.
+void check_indices(const IndexArgs& args, const int64_t* index, int64_t skip = -1) {
+  const auto is_bad = [&](int64_t i) {
+    return static_cast<uint64_t>(i) >= static_cast<uint64_t>(args.size) && (i != skip || i == -1);
+  };
+  bool any = false;
+  for (int64_t i = 0; i < args.count; ++i) any |= is_bad(index[i]);
+  if (!any) return;
+  const int64_t at = std::find_if(index, index + args.count, is_bad) - index;
+  if (args.op == std::string_view("embedding")) {
+    WICK_FAIL(IndexError, "embedding: index ", index[at], " at position ", at,
+              " is out of range for ", args.size, " embeddings");
+  }
+  WICK_FAIL(IndexError, args.op, ": index ", index[at], " at position ", at,
+            " is out of range for dimension of size ", args.size);
+}
+
+/// Rows of x to rows [begin, end) of y, `bytes` long; a constant number of them when small.
+template <class Size>
+void copy_rows(const IndexArgs& args, const char* x, const int64_t* index, char* y, int64_t begin,
+               int64_t end, Size bytes) {
+  for (int64_t row = begin; row < end;) {
+    const int64_t outer = row / args.count, first = row % args.count;
+    const int64_t stop = std::min(args.count, first + end - row);
+    const char* const from = x + outer * args.size * bytes;
+    for (int64_t i = first; i < stop; ++i, ++row) {
+      std::memcpy(y + row * bytes, from + index[i] * bytes, static_cast<size_t>(bytes));
+    }
+  }
+}
+
+template <int64_t kBytes>
+using Constant = std::integral_constant<int64_t, kBytes>;
+
+}  // namespace
+
+void index_select(const IndexArgs& args, const void* x, const int64_t* index, void* y) {
+  check_indices(args, index);
+  const int64_t rows = args.outer * args.count;
+  const int64_t bytes = args.inner * element_size(args.dtype);
+  if (rows == 0 || bytes == 0) return;
+  const char* const from = static_cast<const char*>(x);
+  char* const to = static_cast<char*>(y);
+  const auto copy = [&](int64_t begin, int64_t end) {
+    switch (bytes) {
+      case 1:
+        return copy_rows(args, from, index, to, begin, end, Constant<1>());
+      case 2:
+        return copy_rows(args, from, index, to, begin, end, Constant<2>());
+      case 4:
+        return copy_rows(args, from, index, to, begin, end, Constant<4>());
+      case 8:
+        return copy_rows(args, from, index, to, begin, end, Constant<8>());
+      default:
+        return copy_rows(args, from, index, to, begin, end, bytes);
+    }
+  };
+  if (rows * args.inner <= kParallelElements) return copy(0, rows);
+  parallel_for(rows, std::max<int64_t>(kGrainElements / args.inner, 1), copy);
+}
+
+namespace {
+
+/// x + y; integers wrap, and for bool it is "or".
+template <class T>
+T add(T x, T y) {
+  if constexpr (std::is_same_v<T, bool>) {
+    return x || y;
+  } else if constexpr (std::is_integral_v<T>) {
+    return static_cast<T>(static_cast<uint64_t>(x) + static_cast<uint64_t>(y));
+  } else if constexpr (std::is_floating_point_v<T>) {
+    return x + y;
+  } else {
+    return T(static_cast<float>(x) + static_cast<float>(y));
+  }
+}
+
+struct Span {
+  int64_t begin, end;
+};
+
+/// The part of the sum that falls into columns [columns) of rows [rows) of x, in order of `index`.
+template <class T>
+void add_rows(const IndexArgs& args, const T* y, const int64_t* index, int64_t skip, T* x,
+              Span rows, Span columns) {
+  for (int64_t i = 0; i < args.count; ++i) {
+    const int64_t row = index[i];
+    if (row < rows.begin || row >= rows.end || (row == skip && skip != -1)) continue;
+    T* const to = x + row * args.inner;
+    const T* const from = y + i * args.inner;
+    for (int64_t c = columns.begin; c < columns.end; ++c) to[c] = add(to[c], from[c]);
+  }
+}
+
+template <class T>
+void add_all(const IndexArgs& args, const T* y, const int64_t* index, int64_t skip, T* x) {
+  const Span all_rows{0, args.size}, all_columns{0, args.inner};
+  const int64_t x_step = args.size * args.inner, y_step = args.count * args.inner;
+  const auto add_slice = [&](int64_t outer, Span rows, Span columns) {
+    add_rows(args, y + outer * y_step, index, skip, x + outer * x_step, rows, columns);
+  };
+  const int64_t threads = args.outer * y_step > kParallelElements ? num_threads() : 1;
+  // Each number of x belongs to one thread, which adds in the order of the index.
+  constexpr int64_t kColumns = 64;
+  if (threads == 1 || args.outer >= threads) {
+    const int64_t grain = threads == 1 ? args.outer : 1;
+    parallel_for(args.outer, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t o = begin; o < end; ++o) add_slice(o, all_rows, all_columns);
+    });
+  } else if (args.inner >= kColumns * threads) {
+    parallel_for(args.inner, kColumns, [&](int64_t begin, int64_t end) {
+      for (int64_t o = 0; o < args.outer; ++o) add_slice(o, all_rows, {begin, end});
+    });
+  } else {
+    parallel_for(args.size, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t o = 0; o < args.outer; ++o) add_slice(o, {begin, end}, all_columns);
+    });
+  }
+}
+
+}  // namespace
+
+void index_add(const IndexArgs& args, const void* y, const int64_t* index, int64_t skip, void* x) {
+  check_indices(args, index, skip);
+  if (args.count == 0 || args.inner == 0 || args.outer == 0) return;
+  visit_dtype(args.dtype, [&](auto t) {
+    using T = decltype(t);
+    add_all(args, static_cast<const T*>(y), index, skip, static_cast<T*>(x));
+  });
+}
+
+}  // namespace wick::cpu
