@@ -127,7 +127,9 @@ Tensor& Tensor::copy_(const Tensor& source, bool non_blocking) {
   if (record) {
     record_inplace("copy_", {before, source}, *this,
                    [device = source.device(), dtype = source.dtype()](Backward& ctx) -> Grads {
-                     return {Tensor(), ctx.needs(1) ? ctx.grad().to(device, dtype) : Tensor()};
+                     const Tensor& g = ctx.grad();
+                     return {ctx.needs(0) ? zeros_like(g) : Tensor(),
+                             ctx.needs(1) ? g.to(device, dtype) : Tensor()};
                    });
   }
   return *this;

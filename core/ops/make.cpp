@@ -2,6 +2,7 @@
 
 #include <wick/core/autograd.h>
 #include <wick/core/iterate.h>
+#include <wick/core/ops.h>
 #include <wick/kernels/elementwise.h>
 #include <cmath>
 #include <limits>
@@ -69,8 +70,10 @@ Tensor& Tensor::fill_(Scalar value) {
   const Tensor before = record ? previous(*this) : Tensor();
   detail::fill_raw("fill_", *this, value);
   bump_version(*this);
-  if (record)
-    record_inplace("fill_", {before}, *this, [](Backward&) -> Grads { return {Tensor()}; });
+  if (record) {
+    record_inplace("fill_", {before}, *this,
+                   [](Backward& ctx) -> Grads { return {zeros_like(ctx.grad())}; });
+  }
   return *this;
 }
 

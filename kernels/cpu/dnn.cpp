@@ -263,10 +263,12 @@ std::shared_ptr<const Plan> gemm_plan(const Gemm<float>& g, int64_t lda, int64_t
 }
 
 /// dnnl_sgemm is as fast as the primitive and has no code to generate for each shape, except where
-/// b is transposed: there it is up to three times slower (measured with 2.6 and AVX-512).
+/// b is transposed and large: there it is up to three times slower (measured with 2.6 and AVX-512).
 bool wants_plan(const Gemm<float>& g) {
-  constexpr int64_t kWorthIt = 32;
-  return g.trans_b && std::min({g.m, g.n, g.k}) >= kWorthIt && std::max({g.m, g.n, g.k}) < INT_MAX;
+  constexpr double kLargeSteps = 1 << 19;
+  return g.trans_b && std::min({g.m, g.n, g.k}) >= 32 && std::max({g.m, g.n, g.k}) < INT_MAX &&
+         static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.k) >=
+             kLargeSteps;
 }
 
 // ---- convolution

@@ -2,12 +2,15 @@
 #include <wick/kernels/cpu/dnn.h>
 #include <wick/kernels/cpu/scratch.h>
 #include <wick/kernels/matmul.h>
+#include <type_traits>
 
 namespace wick::cpu {
 namespace {
 
-// Products up to this many multiplications are done before a library has found its kernel.
-constexpr double kTinySteps = 4096;
+// Products up to this many multiplications are done before a library has found its kernel (measured
+// against oneDNN for float32 and OpenBLAS for float64).
+template <class T>
+constexpr double kTinySteps = std::is_same_v<T, double> ? 512 : 4096;
 // Matrices of at most this size are shared out whole among the threads.
 constexpr double kWholeSteps = 1 << 21;
 constexpr double kGrainSteps = 1 << 16;  // what is worth a thread
@@ -68,7 +71,7 @@ void large(const Gemm<T>& g) {
 template <class T>
 void multiply(const MatmulArgs& args) {
   const double each = steps(args);
-  const bool tiny = each <= kTinySteps;
+  const bool tiny = each <= kTinySteps<T>;
   if (args.batch == 1) {
     const Gemm<T> g = gemm_of<T>(args, 0);
     return tiny ? gemm_tiny(g) : large(g);
@@ -126,7 +129,7 @@ void multiply_half(const MatmulArgs& args) {
     g.trans_b = h.trans_b;
     g.bias = args.bias == nullptr ? nullptr : bias;
     g.accumulate = h.accumulate;
-    steps(g) <= kTinySteps ? gemm_tiny(g) : large(g);
+    steps(g) <= kTinySteps<float> ? gemm_tiny(g) : large(g);
     rows_of(args.m, args.n, [&](int64_t i) {
       for (int64_t j = 0; j < args.n; ++j) h.c[i * h.ldc + j] = T(c[i * args.n + j]);
     });

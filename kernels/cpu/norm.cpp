@@ -1,8 +1,8 @@
 #include <wick/kernels/norm.h>
 
-#include <algorithm>
 #include <wick/kernels/cpu/parallel.h>
 #include <wick/kernels/cpu/simd/norm.h>
+#include <algorithm>
 
 namespace wick::cpu {
 namespace {
@@ -35,8 +35,8 @@ void batch_norm_train(const BatchNormArgs& args, const void* x, const void* weig
   });
 }
 
-void batch_norm_eval(const BatchNormArgs& args, const void* x, const void* weight,
-                     const void* bias, const void* mean, const void* var, void* y) {
+void batch_norm_eval(const BatchNormArgs& args, const void* x, const void* weight, const void* bias,
+                     const void* mean, const void* var, void* y) {
   BatchNormIo io{};
   io.x = x;
   io.weight = weight;

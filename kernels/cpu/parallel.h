@@ -27,8 +27,8 @@ using RangeBody = void (*)(const void* context, int64_t begin, int64_t end);
 void parallel_for_erased(int64_t n, int64_t grain, const void* context, RangeBody body);
 
 /// Calls body(begin, end) over disjoint ranges that cover [0, n). Runs in the calling thread unless
-/// n > grain and threads are free; each range but the last is a multiple of `grain`. The body must
-/// not throw.
+/// n > grain and threads are free; each range but the last is a multiple of `grain`. The first
+/// exception of a body is thrown again in the caller.
 template <class Body>
 void parallel_for(int64_t n, int64_t grain, const Body& body) {
   if (n <= grain) {

@@ -1,17 +1,17 @@
 #include <wick/kernels/reduce.h>
 
-#include <algorithm>
 #include <wick/kernels/cpu/parallel.h>
 #include <wick/kernels/cpu/simd/reduce.h>
+#include <algorithm>
 
 namespace wick::cpu {
 namespace {
 
-constexpr int64_t kSerial = 32768;      // inputs below which threads cost more than they save
-constexpr int64_t kFewOutputs = 64;     // that many long reductions are split, each over the threads
-constexpr int64_t kChunk = 32768;       // least inputs of one chunk of a split reduction
-constexpr int64_t kChunks = 64;         // most chunks of one
-constexpr int64_t kTile = 512;          // outputs at a time
+constexpr int64_t kSerial = 32768;   // inputs below which threads cost more than they save
+constexpr int64_t kFewOutputs = 64;  // that many long reductions are split, each over the threads
+constexpr int64_t kChunk = 32768;    // least inputs of one chunk of a split reduction
+constexpr int64_t kChunks = 64;      // most chunks of one
+constexpr int64_t kTile = 512;       // outputs at a time
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -39,9 +39,11 @@ E combine(ReduceOp op, E a, E b) {
         return a * b;
       }
     case ReduceOp::Max:
-    case ReduceOp::Any: return a > b || a != a ? a : b;
+    case ReduceOp::Any:
+      return a > b || a != a ? a : b;
     case ReduceOp::Min:
-    case ReduceOp::All: return a < b || a != a ? a : b;
+    case ReduceOp::All:
+      return a < b || a != a ? a : b;
   }
   return a;
 }
@@ -183,8 +185,7 @@ void reduce(ReduceOp op, DType in_type, DType out_type, const ReduceArgs& args) 
 void reduce_index(ReduceOp op, DType dtype, const ReduceArgs& args, void* values,
                   int64_t* indices) {
   if (args.kept == 0) return;
-  with_accumulator(dtype,
-                   [&](auto e) { index_as<decltype(e)>(op, dtype, args, values, indices); });
+  with_accumulator(dtype, [&](auto e) { index_as<decltype(e)>(op, dtype, args, values, indices); });
 }
 
 }  // namespace wick::cpu

@@ -1,8 +1,8 @@
 #include <wick/kernels/softmax.h>
 
-#include <algorithm>
 #include <wick/kernels/cpu/parallel.h>
 #include <wick/kernels/cpu/simd/softmax.h>
+#include <algorithm>
 
 namespace wick::cpu {
 namespace {
@@ -36,19 +36,31 @@ void check_targets(const NllArgs& args, const int64_t* target) {
 
 double read(DType dtype, const void* p, int64_t i) {
   switch (dtype) {
-    case DType::Float16: return static_cast<const Half*>(p)[i];
-    case DType::BFloat16: return static_cast<const BFloat16*>(p)[i];
-    case DType::Float64: return static_cast<const double*>(p)[i];
-    default: return static_cast<const float*>(p)[i];
+    case DType::Float16:
+      return static_cast<const Half*>(p)[i];
+    case DType::BFloat16:
+      return static_cast<const BFloat16*>(p)[i];
+    case DType::Float64:
+      return static_cast<const double*>(p)[i];
+    default:
+      return static_cast<const float*>(p)[i];
   }
 }
 void write(DType dtype, void* p, double value) {
   const float single = static_cast<float>(value);
   switch (dtype) {
-    case DType::Float16: *static_cast<Half*>(p) = Half(single); break;
-    case DType::BFloat16: *static_cast<BFloat16*>(p) = BFloat16(single); break;
-    case DType::Float64: *static_cast<double*>(p) = value; break;
-    default: *static_cast<float*>(p) = single; break;
+    case DType::Float16:
+      *static_cast<Half*>(p) = Half(single);
+      break;
+    case DType::BFloat16:
+      *static_cast<BFloat16*>(p) = BFloat16(single);
+      break;
+    case DType::Float64:
+      *static_cast<double*>(p) = value;
+      break;
+    default:
+      *static_cast<float*>(p) = single;
+      break;
   }
 }
 /// The type of total_weight and log_sum_exp.
@@ -67,10 +79,9 @@ double sum_of_weights(const NllArgs& args, const void* weight) {
 
 void softmax(const SoftmaxArgs& args, const void* x, void* y) {
   if (args.dim == 0) return;
-  parallel_for(softmax_units(args.outer, args.inner), grain_of(args.dim, args.inner),
-               [&](int64_t begin, int64_t end) {
-                 WICK_ISA_CALL(softmax_part, args, x, y, begin, end);
-               });
+  parallel_for(
+      softmax_units(args.outer, args.inner), grain_of(args.dim, args.inner),
+      [&](int64_t begin, int64_t end) { WICK_ISA_CALL(softmax_part, args, x, y, begin, end); });
 }
 
 void softmax_backward(const SoftmaxArgs& args, const void* grad_y, const void* y, void* grad_x) {
@@ -85,8 +96,8 @@ void nll_loss(const NllArgs& args, const void* x, const int64_t* target, const v
               void* loss, void* total_weight, void* log_sum_exp) {
   check_targets(args, target);
   const bool reduced = args.reduction != NllArgs::None;
-  const NllForward io{x, target, weight, sum_of_weights(args, weight), reduced ? nullptr : loss,
-                      log_sum_exp};
+  const NllForward io{
+      x, target, weight, sum_of_weights(args, weight), reduced ? nullptr : loss, log_sum_exp};
   // Blocks depend on the shape alone, and so does the order in which they are added.
   const int64_t units = softmax_units(args.n, args.inner);
   const int64_t least = grain_of(args.classes, args.inner);
@@ -114,8 +125,7 @@ void nll_loss_backward(const NllArgs& args, const void* grad_loss, const void* x
                        const void* log_sum_exp, void* grad_x) {
   check_targets(args, target);
   if (args.n * args.inner * args.classes == 0) return;
-  NllBackward io{x,         target, weight, sum_of_weights(args, weight), nullptr, 0,
-                 log_sum_exp, grad_x};
+  NllBackward io{x, target, weight, sum_of_weights(args, weight), nullptr, 0, log_sum_exp, grad_x};
   if (args.reduction == NllArgs::None) {
     io.grad_loss = grad_loss;
   } else {
@@ -124,10 +134,9 @@ void nll_loss_backward(const NllArgs& args, const void* grad_loss, const void* x
       io.scale /= read(sums_type(args.dtype), total_weight, 0);
     }
   }
-  parallel_for(softmax_units(args.n, args.inner), grain_of(args.classes, args.inner),
-               [&](int64_t begin, int64_t end) {
-                 WICK_ISA_CALL(nll_backward_part, args, io, begin, end);
-               });
+  parallel_for(
+      softmax_units(args.n, args.inner), grain_of(args.classes, args.inner),
+      [&](int64_t begin, int64_t end) { WICK_ISA_CALL(nll_backward_part, args, io, begin, end); });
 }
 
 }  // namespace wick::cpu

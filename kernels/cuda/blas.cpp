@@ -45,8 +45,8 @@ void load(Cublas& table) {
 void load(Cublas& table) {
   const std::string name = str("libcublas.so.", CUBLAS_VER_MAJOR);
   void* library = nullptr;
-  // The loader's own search (rpath, LD_LIBRARY_PATH, ldconfig) first, then where toolkits lie.
-  for (const char* folder : {"", "/usr/local/cuda/lib64/", "/usr/lib/x86_64-linux-gnu/"}) {
+  // The loader's own search (rpath, LD_LIBRARY_PATH, ldconfig) first, then where the toolkit lies.
+  for (const char* folder : {"", "/usr/local/cuda/lib64/"}) {
     library = dlopen((folder + name).c_str(), RTLD_NOW | RTLD_LOCAL);
     if (library) break;
   }

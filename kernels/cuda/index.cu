@@ -9,6 +9,8 @@
 #include <wick/kernels/index.h>
 #include <wick/kernels/pointwise.h>
 
+#include <string_view>
+
 namespace wick::cuda {
 namespace {
 
@@ -72,11 +74,24 @@ void select_units(const IndexArgs& args, int64_t inner, const void* x, const int
               inner, numel);
 }
 
+/// Throws IndexError, in the CPU's words, for an index outside [0, size) that is not `skip` (-1:
+/// none).
+void check_indices(const IndexArgs& args, const int64_t* index, int64_t skip) {
+  const BadIndex bad =
+      find_bad_index(index, args.count, args.size, skip == -1 ? std::nullopt : std::optional(skip));
+  if (bad.position < 0) return;
+  const bool embedding = std::string_view(args.op) == "embedding";
+  WICK_FAIL(IndexError, args.op, ": index ", bad.value, " at position ", bad.position,
+            " is out of range for ", embedding ? "" : "dimension of size ", args.size,
+            embedding ? " embeddings" : "");
+}
+
 }  // namespace
 
-void check_indices(const char* op, const char* what, const int64_t* index, int64_t count,
-                   int64_t size, std::optional<int64_t> ignored) {
-  if (count == 0) return;
+BadIndex find_bad_index(const int64_t* index, int64_t count, int64_t size,
+                        std::optional<int64_t> ignored) {
+  BadIndex bad;
+  if (count == 0) return bad;
   const Scratch record(8);
   clear_bytes(record.as<void>(), 8);
   gpu::launch(check_indices_kernel, grid_for(count, kThreads), kThreads, 0, gpu::stream(), index,
@@ -85,16 +100,14 @@ void check_indices(const char* op, const char* what, const int64_t* index, int64
   const Device device(kCUDA, current_device());
   int64_t first = 0;
   copy_bytes(&first, kCPU, record.as<void>(), device, 8, false);
-  if (first == 0) return;
-  const int64_t position = count - first;
-  int64_t value = 0;
-  copy_bytes(&value, kCPU, index + position, device, 8, false);
-  WICK_FAIL(IndexError, op, ": expected ", what, " in [0, ", size, "), got ", value,
-            " at position ", position);
+  if (first == 0) return bad;
+  bad.position = count - first;
+  copy_bytes(&bad.value, kCPU, index + bad.position, device, 8, false);
+  return bad;
 }
 
 void index_select(const IndexArgs& args, const void* x, const int64_t* index, void* y) {
-  check_indices(args.op, "an index", index, args.count, args.size, std::nullopt);
+  check_indices(args, index, -1);
   if (args.outer * args.count * args.inner == 0) return;
   // In the largest units that rows and addresses are multiples of.
   const int64_t bytes = args.inner * element_size(args.dtype);
@@ -108,8 +121,7 @@ void index_select(const IndexArgs& args, const void* x, const int64_t* index, vo
 }
 
 void index_add(const IndexArgs& args, const void* y, const int64_t* index, int64_t skip, void* x) {
-  check_indices(args.op, "an index", index, args.count, args.size,
-                skip < 0 ? std::nullopt : std::optional(skip));
+  check_indices(args, index, skip);
   if (args.outer * args.count * args.inner == 0) return;
   const int64_t padded = sort_length(args.count);
   const Scratch keys(padded * 8);

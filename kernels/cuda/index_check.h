@@ -5,9 +5,14 @@
 
 namespace wick::cuda {
 
-/// Throws IndexError if an index outside [0, size) that is not `ignored` is among the `count`
-/// indices: the first one, with its position. Waits for the current stream.
-void check_indices(const char* op, const char* what, const int64_t* index, int64_t count,
-                   int64_t size, std::optional<int64_t> ignored);
+struct BadIndex {
+  int64_t position = -1;  // -1: there is none
+  int64_t value = 0;
+};
+
+/// The first of `count` indices that is outside [0, size) and not `ignored`. Waits for the current
+/// stream.
+BadIndex find_bad_index(const int64_t* index, int64_t count, int64_t size,
+                        std::optional<int64_t> ignored);
 
 }  // namespace wick::cuda

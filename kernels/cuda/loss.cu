@@ -136,8 +136,10 @@ void sum_all(DType in_type, DType out_type, const void* in, int64_t n, void* out
 void nll_loss(const NllArgs& args, const void* x, const int64_t* target, const void* weight,
               void* loss, void* total_weight, void* log_sum_exp) {
   const RowGeometry g = row_geometry(args.n, args.classes, args.inner);
-  check_indices(args.fused_softmax ? "cross_entropy" : "nll_loss", "a target", target, g.rows,
-                args.classes, args.ignore_index);
+  const BadIndex bad = find_bad_index(target, g.rows, args.classes, args.ignore_index);
+  WICK_CHECK(IndexError, bad.position < 0, args.fused_softmax ? "cross_entropy" : "nll_loss",
+             ": target ", bad.value, " at position ", bad.position, " is out of range for ",
+             args.classes, " classes (ignore_index is ", args.ignore_index, ")");
   visit_float(args.dtype, [&](auto t) {
     using T = decltype(t);
     using C = Compute<T>;

@@ -6,6 +6,8 @@ namespace {
 
 using test::expect_tensor;
 
+class Conv2d : public test::Float64Test {};
+
 // Sines and cosines of 1, 2, 3, ...
 Tensor wave(IntArrayRef sizes, bool cosine) {
   int64_t n = 1;
@@ -18,7 +20,7 @@ Tensor wave(IntArrayRef sizes, bool cosine) {
   return tensor(v).view(sizes);
 }
 
-TEST(Conv2d, ValuesOfPyTorch) {
+TEST_F(Conv2d, ValuesOfPyTorch) {
   const Tensor x = wave({2, 1, 4, 4}, false);
   const Tensor w = wave({2, 1, 2, 2}, true);
   const std::vector<double> expected = {
@@ -32,7 +34,7 @@ TEST(Conv2d, ValuesOfPyTorch) {
   expect_tensor(one, {2, 3, 2}, {expected.begin(), expected.begin() + 12});
 }
 
-TEST(Conv2d, GradientsOfPyTorch) {
+TEST_F(Conv2d, GradientsOfPyTorch) {
   const Tensor x = wave({2, 1, 4, 4}, false).requires_grad_();
   const Tensor w = wave({2, 1, 2, 2}, true).requires_grad_();
   const Tensor b = tensor({0.1, -0.2}).requires_grad_();
@@ -47,7 +49,7 @@ TEST(Conv2d, GradientsOfPyTorch) {
   EXPECT_TRUE(allclose(b.grad(), y.detach().sum({0, 2, 3}) * 2));
 }
 
-TEST(Conv2d, ChannelsLastStays) {
+TEST_F(Conv2d, ChannelsLastStays) {
   const Tensor x = wave({2, 3, 5, 4}, false);
   const Tensor w = wave({4, 3, 3, 2}, true).requires_grad_();
   const Tensor expected = conv2d(x, w, {}, 1, 1);
@@ -58,17 +60,17 @@ TEST(Conv2d, ChannelsLastStays) {
   EXPECT_TRUE(allclose(g, autograd::grad({expected}, {w}, {ones_like(expected)})[0]));
 }
 
-TEST(Conv2d, NothingToConvolve) {
+TEST_F(Conv2d, NothingToConvolve) {
   const Tensor w = ones({4, 2, 3, 3}).requires_grad_();
   const Tensor y = conv2d(zeros({0, 2, 5, 5}), w);
   EXPECT_EQ(y.sizes().vec(), (std::vector<int64_t>{0, 4, 3, 3}));
   y.sum().backward();
   EXPECT_TRUE(equal(w.grad(), zeros({4, 2, 3, 3})));
-  expect_tensor(conv2d(zeros({1, 0, 2, 2}), zeros({2, 0, 2, 2}), tensor({1.f, 2.f})), {1, 2, 1, 1},
+  expect_tensor(conv2d(zeros({1, 0, 2, 2}), zeros({2, 0, 2, 2}), tensor({1., 2.})), {1, 2, 1, 1},
                 {1, 2});
 }
 
-TEST(Conv2d, Errors) {
+TEST_F(Conv2d, Errors) {
   const Tensor x = ones({1, 4, 8, 8});
   const Tensor w = ones({8, 3, 3, 3});
   EXPECT_ERROR(ShapeError,
@@ -87,7 +89,7 @@ TEST(Conv2d, Errors) {
                conv2d(ones({1, 3, 8, 8}), w, {}, 1, {1, 1, 1}));
   EXPECT_THROW(conv2d(ones({1, 6, 8, 8}), w, {}, 1, 0, 1, 3), ShapeError);
   EXPECT_THROW(conv2d(ones({1, 3, 8, 8}), w, {}, 1, 0, 1, 0), ValueError);
-  EXPECT_THROW(conv2d(ones({1, 3, 8, 8}, kFloat64), w), DTypeError);
+  EXPECT_THROW(conv2d(ones({1, 3, 8, 8}, kFloat32), w), DTypeError);
 }
 
 }  // namespace

@@ -6,7 +6,9 @@ namespace {
 
 using test::expect_tensor;
 
-TEST(Dropout, KeepsItsShareAndScales) {
+class Dropout : public test::Float64Test {};
+
+TEST_F(Dropout, KeepsItsShareAndScales) {
   manual_seed(3);
   const Tensor x = ones({10000}).requires_grad_();
   const Tensor y = dropout(x, 0.25);
@@ -17,7 +19,7 @@ TEST(Dropout, KeepsItsShareAndScales) {
   EXPECT_TRUE(equal(x.grad(), y.detach()));
 }
 
-TEST(Dropout, SameSeedSameMaskInAnyMemoryOrder) {
+TEST_F(Dropout, SameSeedSameMaskInAnyMemoryOrder) {
   const Tensor x = ones({30, 40});
   manual_seed(7);
   const Tensor y = dropout(x, 0.5);
@@ -27,7 +29,7 @@ TEST(Dropout, SameSeedSameMaskInAnyMemoryOrder) {
   EXPECT_FALSE(equal(next, y));
 }
 
-TEST(Dropout, Edges) {
+TEST_F(Dropout, Edges) {
   const Tensor x = tensor({1., 2.});
   EXPECT_TRUE(dropout(x, 0.5, false).is_same(x));
   EXPECT_TRUE(dropout(x, 0).is_same(x));

@@ -6,6 +6,8 @@ namespace {
 
 using test::expect_tensor;
 
+class Matmul : public test::Float64Test {};
+
 Tensor numbers(IntArrayRef sizes, double shift) {
   int64_t n = 1;
   for (const int64_t s : sizes) n *= s;
@@ -17,7 +19,7 @@ Tensor product(const Tensor& a, const Tensor& b) {
   return (a.unsqueeze(3) * b.unsqueeze(1)).sum(2);
 }
 
-TEST(Matmul, RulesForDimensions) {
+TEST_F(Matmul, RulesForDimensions) {
   const Tensor v = tensor({1., 2., 3.});
   const Tensor m = tensor({{1., 0., 2.}, {-1., 3., 1.}});
   expect_tensor(matmul(v, v), {}, {14});
@@ -28,7 +30,7 @@ TEST(Matmul, RulesForDimensions) {
   expect_tensor(matmul(v, m.t().expand({2, 3, 2})), {2, 2}, {7, 8, 7, 8});
 }
 
-TEST(Matmul, BatchesBroadcast) {
+TEST_F(Matmul, BatchesBroadcast) {
   const Tensor a = numbers({2, 1, 3, 4}, -5);
   const Tensor b = numbers({5, 4, 2}, 1);
   const Tensor c = matmul(a, b);
@@ -38,7 +40,7 @@ TEST(Matmul, BatchesBroadcast) {
   EXPECT_TRUE(allclose(c.view({10, 3, 2}), expected));
 }
 
-TEST(Matmul, AnyStridesGiveTheSame) {
+TEST_F(Matmul, AnyStridesGiveTheSame) {
   const Tensor a = numbers({3, 5, 4}, -9);
   const Tensor b = numbers({3, 4, 2}, 2);
   const Tensor expected = product(a, b);
@@ -50,18 +52,18 @@ TEST(Matmul, AnyStridesGiveTheSame) {
     for (const Tensor& y : {b, wide, spread}) EXPECT_TRUE(allclose(matmul(x, y), expected));
 }
 
-TEST(Matmul, NothingToMultiply) {
+TEST_F(Matmul, NothingToMultiply) {
   expect_tensor(matmul(zeros({2, 0}), zeros({0, 3})), {2, 3}, {0, 0, 0, 0, 0, 0});
   expect_tensor(matmul(zeros({0, 2}), zeros({2, 3})), {0, 3}, {});
   expect_tensor(matmul(zeros({4, 0, 2}), zeros({2, 3})), {4, 0, 3}, {});
-  expect_tensor(linear(zeros({2, 0}), zeros({2, 0}), tensor({1.f, 2.f})), {2, 2}, {1, 2, 1, 2});
+  expect_tensor(linear(zeros({2, 0}), zeros({2, 0}), tensor({1., 2.})), {2, 2}, {1, 2, 1, 2});
   const Tensor x = zeros({0, 3}).requires_grad_();
   const Tensor w = ones({2, 3}).requires_grad_();
   linear(x, w).sum().backward();
   expect_tensor(w.grad(), {2, 3}, {0, 0, 0, 0, 0, 0});
 }
 
-TEST(Matmul, LinearAndItsGradients) {
+TEST_F(Matmul, LinearAndItsGradients) {
   const Tensor x = numbers({2, 3, 4}, -3).requires_grad_();
   const Tensor w = numbers({2, 4}, -1).requires_grad_();
   const Tensor b = tensor({1., -1.}).requires_grad_();
@@ -74,7 +76,7 @@ TEST(Matmul, LinearAndItsGradients) {
   EXPECT_TRUE(allclose(b.grad(), v.sum({0, 1})));
 }
 
-TEST(Matmul, Errors) {
+TEST_F(Matmul, Errors) {
   EXPECT_ERROR(ShapeError,
                "matmul: expected a [.., m, k] and b [.., k, n], got [2, 3] and [4, 5]: 3 and 4 "
                "differ",
@@ -83,9 +85,9 @@ TEST(Matmul, Errors) {
   EXPECT_ERROR(ShapeError,
                "matmul: expected tensors of at least 1 dimension, got [] and [3]; use mul() for "
                "numbers",
-               matmul(tensor(2.f), ones({3})));
+               matmul(tensor(2.), ones({3})));
   EXPECT_ERROR(DTypeError,
-               "matmul: expected both of one type, got float32 and int64; convert one with "
+               "matmul: expected both of one type, got float64 and int64; convert one with "
                ".to(dtype)",
                matmul(ones({2, 3}), ones({3, 2}, kInt64)));
   EXPECT_ERROR(ShapeError, "linear: expected x of shape [..., 5], got [2, 4]",

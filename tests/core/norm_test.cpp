@@ -6,6 +6,8 @@ namespace {
 
 using test::expect_tensor;
 
+class BatchNorm : public test::Float64Test {};
+
 Tensor wave(IntArrayRef sizes) {
   int64_t n = 1;
   for (const int64_t s : sizes) n *= s;
@@ -14,7 +16,7 @@ Tensor wave(IntArrayRef sizes) {
   return tensor(v).view(sizes);
 }
 
-TEST(BatchNorm, ValuesOfPyTorch) {
+TEST_F(BatchNorm, ValuesOfPyTorch) {
   const Tensor x = wave({2, 3, 2}).requires_grad_();
   const Tensor w = tensor({0.5, 2., 1.5});
   const Tensor mean = zeros({3}, kFloat64);
@@ -34,18 +36,18 @@ TEST(BatchNorm, ValuesOfPyTorch) {
                  -0.16082538, 0.32514212, 1.93891116, 0.73293791, -0.72953860, -1.44873246});
 }
 
-TEST(BatchNorm, ChannelsLastStays) {
+TEST_F(BatchNorm, ChannelsLastStays) {
   const Tensor x = wave({2, 3, 4, 5});
   const Tensor y = batch_norm(x.contiguous(MemoryFormat::ChannelsLast), {}, {}, {}, {}, true);
   EXPECT_TRUE(y.is_contiguous(MemoryFormat::ChannelsLast));
   EXPECT_TRUE(allclose(y, batch_norm(x, {}, {}, {}, {}, true)));
 }
 
-TEST(BatchNorm, HalfKeepsFloatStatistics) {
+TEST_F(BatchNorm, HalfKeepsFloatStatistics) {
   const Tensor x = wave({4, 2}).to(kFloat16).requires_grad_();
-  const Tensor w = ones({2}).requires_grad_();
+  const Tensor w = ones({2}, kFloat32).requires_grad_();
   const Tensor half_mean = zeros({2}, kFloat16);
-  const Tensor y = batch_norm(x, w, ones({2}, kFloat16), half_mean, ones({2}), true);
+  const Tensor y = batch_norm(x, w, ones({2}, kFloat16), half_mean, ones({2}, kFloat32), true);
   EXPECT_EQ(y.dtype(), kFloat16);
   y.sum().backward();
   EXPECT_EQ(w.grad().dtype(), kFloat32);
@@ -53,7 +55,7 @@ TEST(BatchNorm, HalfKeepsFloatStatistics) {
   EXPECT_TRUE(allclose(half_mean.to(kFloat32), x.detach().to(kFloat32).mean(0) * 0.1, 1e-2));
 }
 
-TEST(BatchNorm, EvaluationSurvivesLaterTraining) {
+TEST_F(BatchNorm, EvaluationSurvivesLaterTraining) {
   const Tensor x = wave({4, 2}).requires_grad_();
   const Tensor mean = zeros({2}, kFloat64);
   const Tensor var = ones({2}, kFloat64);
@@ -63,7 +65,7 @@ TEST(BatchNorm, EvaluationSurvivesLaterTraining) {
   EXPECT_TRUE(equal(x.grad(), ones({4, 2}, kFloat64)));
 }
 
-TEST(BatchNorm, EmptyBatch) {
+TEST_F(BatchNorm, EmptyBatch) {
   const Tensor w = ones({3}).requires_grad_();
   const Tensor mean = zeros({3});
   const Tensor y = batch_norm(zeros({0, 3}), w, {}, mean, ones({3}), true);
@@ -72,7 +74,7 @@ TEST(BatchNorm, EmptyBatch) {
   expect_tensor(mean, {3}, {0, 0, 0});
 }
 
-TEST(BatchNorm, Errors) {
+TEST_F(BatchNorm, Errors) {
   EXPECT_ERROR(ValueError,
                "batch_norm: expected more than 1 value per channel when training, got x [1, 3]; "
                "use a larger batch or eval()",
@@ -81,7 +83,7 @@ TEST(BatchNorm, Errors) {
                batch_norm(ones({2, 3}), {}, {}, {}, ones({2}), true));
   EXPECT_ERROR(DTypeError,
                "batch_norm: expected weight of type float64 for x of type float64, got float32",
-               batch_norm(ones({2, 3}, kFloat64), ones({3}), {}, {}, {}, true));
+               batch_norm(ones({2, 3}), ones({3}, kFloat32), {}, {}, {}, true));
   EXPECT_THROW(batch_norm(ones({2, 3}), {}, {}, {}, {}, false), ValueError);
   EXPECT_THROW(batch_norm(ones({3}), {}, {}, {}, {}, true), ShapeError);
 }

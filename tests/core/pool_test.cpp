@@ -7,6 +7,8 @@ namespace {
 
 using test::expect_tensor;
 
+class Pool : public test::Float64Test {};
+
 Tensor wave(IntArrayRef sizes) {
   int64_t n = 1;
   for (const int64_t s : sizes) n *= s;
@@ -15,7 +17,7 @@ Tensor wave(IntArrayRef sizes) {
   return tensor(v).view(sizes);
 }
 
-TEST(Pool, ValuesOfPyTorch) {
+TEST_F(Pool, ValuesOfPyTorch) {
   const Tensor x = wave({1, 4, 4});
   const auto [y, indices] = max_pool2d_with_indices(x, 3, 2, 1);
   expect_tensor(y, {1, 2, 2}, {0.90929743, 0.98935825, 0.99060736, 0.99060736});
@@ -31,7 +33,7 @@ TEST(Pool, ValuesOfPyTorch) {
   expect_tensor(avg_pool2d(ones({1, 2, 2}), 2, {}, 0, false, true, -2), {1, 1, 1}, {-2});
 }
 
-TEST(Pool, MaximumTakesNanAndPassesGradientsOn) {
+TEST_F(Pool, MaximumTakesNanAndPassesGradientsOn) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   expect_tensor(max_pool2d(tensor({{{1., nan}, {7., 2.}}}), 2), {1, 1, 1}, {nan});
   const Tensor x = tensor({{{1., 5., 2.}}}).requires_grad_();
@@ -39,7 +41,7 @@ TEST(Pool, MaximumTakesNanAndPassesGradientsOn) {
   expect_tensor(x.grad(), {1, 1, 3}, {0, 2, 0});
 }
 
-TEST(Pool, AnyMemoryOrder) {
+TEST_F(Pool, AnyMemoryOrder) {
   const Tensor x = wave({2, 3, 5, 4});
   const Tensor last = x.contiguous(MemoryFormat::ChannelsLast);
   EXPECT_TRUE(equal(max_pool2d(last, 2), max_pool2d(x, 2)));
@@ -47,7 +49,7 @@ TEST(Pool, AnyMemoryOrder) {
   EXPECT_EQ(max_pool2d(zeros({0, 3, 4, 4}), 2).sizes().vec(), (std::vector<int64_t>{0, 3, 2, 2}));
 }
 
-TEST(Pool, Errors) {
+TEST_F(Pool, Errors) {
   const Tensor x = ones({1, 2, 4, 4});
   EXPECT_ERROR(ValueError,
                "max_pool2d: expected padding of at most half the kernel size [2, 2], got [2, 2]",

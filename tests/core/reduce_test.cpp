@@ -7,9 +7,11 @@ namespace wick {
 namespace {
 
 using test::expect_tensor;
+
+class Reduce : public test::Float64Test {};
 const double kNan = std::numeric_limits<double>::quiet_NaN();
 
-TEST(Reduce, ArgsMergeWhatIsDense) {
+TEST_F(Reduce, ArgsMergeWhatIsDense) {
   const Tensor x = empty({2, 3, 4, 5});
   const ReduceArgs all = detail::reduce_args(x, detail::all_dims(4), nullptr);
   EXPECT_EQ(all.kept, 1);
@@ -25,7 +27,7 @@ TEST(Reduce, ArgsMergeWhatIsDense) {
   EXPECT_EQ(channel.reduced_strides[0], 60);
 }
 
-TEST(Reduce, ArgsFollowMemoryOrLogicalOrder) {
+TEST_F(Reduce, ArgsFollowMemoryOrLogicalOrder) {
   const Tensor x = empty({4, 3, 2}).permute({2, 1, 0});  // sizes 2 3 4, strides 1 2 6
   const ReduceArgs memory = detail::reduce_args(x, 0b110, nullptr);
   EXPECT_EQ(memory.reduced_ndim, 1);
@@ -42,7 +44,7 @@ TEST(Reduce, ArgsFollowMemoryOrLogicalOrder) {
   EXPECT_EQ(kept.kept_out_strides[0], 1);
 }
 
-TEST(Reduce, SumAndMean) {
+TEST_F(Reduce, SumAndMean) {
   const Tensor x = arange(24, kFloat64).view({2, 3, 4});
   expect_tensor(x.sum(), {}, {276});
   expect_tensor(x.sum({0, 2}, true), {1, 3, 1}, {60, 92, 124});
@@ -53,7 +55,7 @@ TEST(Reduce, SumAndMean) {
   expect_tensor(x.slice(2, 0, 4, 2).expand({2, 3, 2}).sum({1, 2}), {2}, {30, 102});
 }
 
-TEST(Reduce, EmptySumsAndMeans) {
+TEST_F(Reduce, EmptySumsAndMeans) {
   expect_tensor(zeros({0, 3}).sum(), {}, {0});
   expect_tensor(zeros({2, 0}).sum(1), {2}, {0, 0});
   expect_tensor(zeros({0, 3}).sum(1), {0}, {});
@@ -62,7 +64,7 @@ TEST(Reduce, EmptySumsAndMeans) {
   EXPECT_FALSE(any(zeros({0})).item<bool>());
 }
 
-TEST(Reduce, TypesOfSums) {
+TEST_F(Reduce, TypesOfSums) {
   EXPECT_EQ(tensor({true, true}).sum().dtype(), kInt64);
   EXPECT_EQ(tensor({true, true}).sum().item<int64_t>(), 2);
   const Tensor bytes = full({3}, 200, kUInt8);
@@ -74,7 +76,7 @@ TEST(Reduce, TypesOfSums) {
   expect_tensor(tensor({1, 2}).mean(kFloat32), {}, {1.5});
 }
 
-TEST(Reduce, Extremes) {
+TEST_F(Reduce, Extremes) {
   const Tensor x = tensor({{3., 1., 3.}, {kNan, 7., -2.}});
   expect_tensor(x.max(), {}, {kNan});
   const auto [values, indices] = x.max(1);
@@ -88,7 +90,7 @@ TEST(Reduce, Extremes) {
   expect_tensor(argmax(tensor({{1, 2}, {9, 4}}), std::nullopt, true), {1, 1}, {2});
 }
 
-TEST(Reduce, TiesShareTheGradientOfTheWhole) {
+TEST_F(Reduce, TiesShareTheGradientOfTheWhole) {
   const Tensor x = tensor({2., 5., 5., 1.}).requires_grad_();
   x.max().backward();
   expect_tensor(x.grad(), {4}, {0, 0.5, 0.5, 0});
@@ -100,7 +102,7 @@ TEST(Reduce, TiesShareTheGradientOfTheWhole) {
   expect_tensor(z.grad(), {3}, {0, 0.5, 0.5});
 }
 
-TEST(Reduce, SumToSize) {
+TEST_F(Reduce, SumToSize) {
   const Tensor x = ones({2, 3, 4});
   expect_tensor(sum_to_size(x, {3, 1}), {3, 1}, {8, 8, 8});
   expect_tensor(sum_to_size(x, {}), {}, {24});
@@ -108,7 +110,7 @@ TEST(Reduce, SumToSize) {
   EXPECT_ERROR(ShapeError, "sum_to_size: [2] does not broadcast to [2, 3, 4]", sum_to_size(x, {2}));
 }
 
-TEST(Reduce, Errors) {
+TEST_F(Reduce, Errors) {
   const Tensor x = ones({2, 3});
   EXPECT_ERROR(IndexError,
                "sum: dimension 2 is out of range for a tensor of 2 dimensions (-2 to 1)", x.sum(2));

@@ -6,7 +6,9 @@ namespace {
 
 using test::expect_tensor;
 
-TEST(Softmax, ValuesOfPyTorch) {
+class Softmax : public test::Float64Test {};
+
+TEST_F(Softmax, ValuesOfPyTorch) {
   const Tensor x = tensor({{1., -2., 3.}, {0.5, 4., -1.}});
   expect_tensor(softmax(x, 1), {2, 3},
                 {0.11849965, 0.00589975, 0.87560060, 0.02912176, 0.96438030, 0.00649794}, 1e-8);
@@ -19,7 +21,7 @@ TEST(Softmax, ValuesOfPyTorch) {
   EXPECT_EQ(softmax(tensor({1, 2}), 0, kFloat64).dtype(), kFloat64);
 }
 
-TEST(Softmax, GradientSumsToZero) {
+TEST_F(Softmax, GradientSumsToZero) {
   const Tensor x = tensor({{1., -2., 3.}}).requires_grad_();
   const Tensor y = softmax(x, 1);
   y.backward(tensor({{1., 2., -3.}}));
@@ -28,7 +30,7 @@ TEST(Softmax, GradientSumsToZero) {
   EXPECT_TRUE(allclose(x.grad(), p * (v - (p * v).sum())));
 }
 
-TEST(Softmax, Errors) {
+TEST_F(Softmax, Errors) {
   EXPECT_ERROR(DTypeError,
                "softmax: expected a floating-point tensor, got int64; convert it with "
                ".to(kFloat32)",

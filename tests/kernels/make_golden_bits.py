@@ -189,7 +189,7 @@ N = 16
 
 def array(values, digits):
     texts = ["0x%0*x" % (digits, v) for v in values]
-    per_line = 8 if digits <= 8 else 4
+    per_line = 6 if digits <= 8 else 4
     return "{" + ",\n      ".join(
         ", ".join(texts[i:i + per_line]) for i in range(0, len(texts), per_line)) + "}"
 

@@ -26,6 +26,13 @@ inline void expect_tensor(const Tensor& x, const std::vector<int64_t>& sizes,
   }
 }
 
+/// Tests in which numbers are float64 unless said otherwise.
+class Float64Test : public testing::Test {
+ protected:
+  void SetUp() override { set_default_dtype(kFloat64); }
+  void TearDown() override { set_default_dtype(kFloat32); }
+};
+
 }  // namespace wick::test
 
 /// The statement throws exactly Type with exactly this text.

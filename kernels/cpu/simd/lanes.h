@@ -1,8 +1,8 @@
 #pragma once
 
-#include <utility>
 #include <wick/core/dtype.h>
 #include <wick/kernels/cpu/simd/vec.h>
+#include <utility>
 
 // What the reduction-like kernels share: elements of every type in vectors, parts of vectors, and
 // sums whose error grows with the logarithm of their length.
@@ -17,10 +17,7 @@ namespace wick::cpu::WICK_ISA {
 struct Full {};
 
 template <class T>
-  requires(std::is_integral_v<T>)
-WICK_SIMD int64_t to_lane(T x) {
-  return static_cast<int64_t>(x);
-}
+requires(std::is_integral_v<T>) WICK_SIMD int64_t to_lane(T x) { return static_cast<int64_t>(x); }
 WICK_SIMD float to_lane(float x) { return x; }
 WICK_SIMD double to_lane(double x) { return x; }
 WICK_SIMD float to_lane(BFloat16 x) {
@@ -33,8 +30,8 @@ WICK_SIMD float to_lane(Half x) {
   const uint32_t sign = static_cast<uint32_t>(x.bits & 0x8000u) << 16;
   const uint32_t magnitude = static_cast<uint32_t>(x.bits & 0x7fffu) << 13;
   const float scaled = __builtin_bit_cast(float, magnitude) * 0x1p112f;
-  const uint32_t value = magnitude >= 0x0f800000u ? magnitude | 0x7f800000u
-                                                  : __builtin_bit_cast(uint32_t, scaled);
+  const uint32_t value =
+      magnitude >= 0x0f800000u ? magnitude | 0x7f800000u : __builtin_bit_cast(uint32_t, scaled);
   return __builtin_bit_cast(float, value | sign);
 #endif
 }
@@ -145,8 +142,8 @@ WICK_SIMD V exchanged(V x, std::index_sequence<I...>) {
 template <int kStep, class V, class F>
 WICK_SIMD V across_from(V x, F f) {
   if constexpr (kStep > 0) {
-    return across_from<kStep / 2>(
-        f(x, exchanged<kStep>(x, std::make_index_sequence<V::kSize>())), f);
+    return across_from<kStep / 2>(f(x, exchanged<kStep>(x, std::make_index_sequence<V::kSize>())),
+                                  f);
   } else {
     return x;
   }
@@ -232,8 +229,8 @@ class Cascade {
   A levels_[48];
 };
 
-/// Calls f(i, lanes, slot) for i = 0, kStep, 2 kStep, ... < n: kSlots at a time with slots 0, 1, ...
-/// (independent chains of operations), then one by one in slot 0.
+/// Calls f(i, lanes, slot) for i = 0, kStep, 2 kStep, ... < n: kSlots at a time with slots 0, 1,
+/// ... (independent chains of operations), then one by one in slot 0.
 template <int kStep, int kSlots, class F, size_t... I>
 WICK_SIMD void sweep(int64_t n, F f, std::index_sequence<I...>) {
   int64_t i = 0;
@@ -262,9 +259,8 @@ WICK_SIMD A fold(int64_t n, const A& identity, Update update, Combine combine) {
     const int64_t count = n - begin < kBlock ? n - begin : kBlock;
     A acc[kSlots];
     for (int s = 0; s < kSlots; ++s) acc[s] = identity;
-    sweep<kStep, kSlots>(count, [&](int64_t i, auto lanes, int slot) WICK_INLINE_LAMBDA {
-      update(acc[slot], begin + i, lanes);
-    });
+    sweep<kStep, kSlots>(count, [&](int64_t i, auto lanes, int slot)
+                                    WICK_INLINE_LAMBDA { update(acc[slot], begin + i, lanes); });
     for (int width = kSlots / 2; width > 0; width /= 2) {
       for (int s = 0; s < width; ++s) acc[s] = combine(acc[s], acc[s + width]);
     }
@@ -278,10 +274,14 @@ WICK_SIMD A fold(int64_t n, const A& identity, Update update, Combine combine) {
 template <class F>
 WICK_SIMD void with_float(DType dtype, F f) {
   switch (dtype) {
-    case DType::Float16: return f(Half{});
-    case DType::BFloat16: return f(BFloat16{});
-    case DType::Float64: return f(double{});
-    default: return f(float{});
+    case DType::Float16:
+      return f(Half{});
+    case DType::BFloat16:
+      return f(BFloat16{});
+    case DType::Float64:
+      return f(double{});
+    default:
+      return f(float{});
   }
 }
 

@@ -36,9 +36,8 @@ struct Channels {
     } else {
       for (int64_t i = 0; i < n; ++i) {
         const int64_t run = (i * c + first) * inner;
-        sweep<V::kSize, 1>(inner, [&](int64_t j, auto lanes, int) WICK_INLINE_LAMBDA {
-          f(run + j, lanes);
-        });
+        sweep<V::kSize, 1>(
+            inner, [&](int64_t j, auto lanes, int) WICK_INLINE_LAMBDA { f(run + j, lanes); });
       }
     }
   }
@@ -52,17 +51,21 @@ struct Channels {
       acc.b = keep(lanes, acc.b + next.b, acc.b);
     };
     if constexpr (kColumns) {
-      return fold<1, 2>(n, zero, [&](Two<V>& acc, int64_t i, Full full) WICK_INLINE_LAMBDA {
-        update(acc, i * c + first, full);
-      }, SumOfTwo());
+      return fold<1, 2>(
+          n, zero,
+          [&](Two<V>& acc, int64_t i, Full full)
+              WICK_INLINE_LAMBDA { update(acc, i * c + first, full); },
+          SumOfTwo());
     } else {
+      if (n == 0) return zero;
       Cascade<Two<V>, SumOfTwo> tree{SumOfTwo()};
       for (int64_t i = 0; i < n; ++i) {
         const int64_t run = (i * c + first) * inner;
-        tree.push(fold<V::kSize, 2>(inner, zero, [&](Two<V>& acc, int64_t j, auto lanes)
-                                                     WICK_INLINE_LAMBDA {
-          update(acc, run + j, lanes);
-        }, SumOfTwo()));
+        tree.push(fold<V::kSize, 2>(
+            inner, zero,
+            [&](Two<V>& acc, int64_t j, auto lanes)
+                WICK_INLINE_LAMBDA { update(acc, run + j, lanes); },
+            SumOfTwo()));
       }
       const Two<V> all = tree.result();
       return {across(all.a, SumOf()), across(all.b, SumOf())};
@@ -110,8 +113,9 @@ void train_channels(const Channels<T, kColumns>& ch, const BatchNormArgs& args,
   const double total = static_cast<double>(ch.n) * static_cast<double>(ch.inner);
   const V count(static_cast<S>(total));
   const V rough = ch.sums([&](int64_t at, auto lanes) WICK_INLINE_LAMBDA {
-    return Two<V>{ch.load(x, at, lanes), V(0)};
-  }).a / count;
+                      return Two<V>{ch.load(x, at, lanes), V(0)};
+                    }).a /
+                  count;
   // The deviations tell by how much the rounded mean is off, and what that adds to their squares.
   const Two<V> deviation = ch.sums([&](int64_t at, auto lanes) WICK_INLINE_LAMBDA {
     const V d = ch.load(x, at, lanes) - rough;

@@ -10,7 +10,7 @@ struct BatchNormIo {
   const void* x;
   const void* weight;
   const void* bias;
-  const void* mean_in;  // eval and backward
+  const void* mean_in;   // eval and backward
   const void* scale_in;  // eval: the variance; backward: inv_std
   void* y;
   void* mean;     // train

@@ -133,15 +133,14 @@ void reduce_rows(const ReduceArgs& a, const ReducePart& part, const Reader<E>& r
     for (int64_t k = 0; k < outputs; ++k) {
       Cascade<V, Combine> tree(combine);
       tree.push(V(identity));
-      for_each_reduced_run(
-          a, part.reduced_begin, part.reduced_end, [&](int64_t at, int64_t count) {
-            const int64_t from = offset + k * step + at;
-            for (int64_t b = 0; b < count; b += kBlock<E>) {
-              const int64_t n = count - b < kBlock<E> ? count - b : kBlock<E>;
-              const E* const p = read(from + b * stride, stride, n, buffer);
-              tree.push(fold_block(p, n, V(identity), combine));
-            }
-          });
+      for_each_reduced_run(a, part.reduced_begin, part.reduced_end, [&](int64_t at, int64_t count) {
+        const int64_t from = offset + k * step + at;
+        for (int64_t b = 0; b < count; b += kBlock<E>) {
+          const int64_t n = count - b < kBlock<E> ? count - b : kBlock<E>;
+          const E* const p = read(from + b * stride, stride, n, buffer);
+          tree.push(fold_block(p, n, V(identity), combine));
+        }
+      });
       *acc++ = across(tree.result(), combine)[0];
     }
   });
@@ -168,19 +167,18 @@ WICK_SIMD void reduce_tile(const ReduceArgs& a, const ReducePart& part, const Re
   E buffer[kWidth * V::kSize];
   Cascade<Tile, decltype(combine)> tree(combine);
   tree.push(start);
-  for_each_reduced_run(
-      a, part.reduced_begin, part.reduced_end, [&](int64_t at, int64_t count) {
-        const int64_t from = offset + at;
-        tree.push(fold<1, 1>(
-            count, start,
-            [&](Tile& sum, int64_t i, Full) WICK_INLINE_LAMBDA {
-              const E* const p = read(from + i * stride, step, width, buffer);
-              for (int w = 0; w < kWidth; ++w) {
-                sum.v[w] = Combine()(sum.v[w], load(p + w * V::kSize, lanes));
-              }
-            },
-            combine));
-      });
+  for_each_reduced_run(a, part.reduced_begin, part.reduced_end, [&](int64_t at, int64_t count) {
+    const int64_t from = offset + at;
+    tree.push(fold<1, 1>(
+        count, start,
+        [&](Tile& sum, int64_t i, Full) WICK_INLINE_LAMBDA {
+          const E* const p = read(from + i * stride, step, width, buffer);
+          for (int w = 0; w < kWidth; ++w) {
+            sum.v[w] = Combine()(sum.v[w], load(p + w * V::kSize, lanes));
+          }
+        },
+        combine));
+  });
   const Tile result = tree.result();
   for (int w = 0; w < kWidth; ++w) store(acc + w * V::kSize, result.v[w], lanes);
 }
@@ -273,8 +271,8 @@ void index_rows(const ReduceArgs& a, int64_t kept_begin, int64_t kept_end, const
 
 /// Neighbouring outputs side by side, stepping over the inputs.
 template <class E, class Combine>
-void index_columns(const ReduceArgs& a, int64_t kept_begin, int64_t kept_end,
-                   const Reader<E>& read, E* values, int64_t* indices) {
+void index_columns(const ReduceArgs& a, int64_t kept_begin, int64_t kept_end, const Reader<E>& read,
+                   E* values, int64_t* indices) {
   constexpr int64_t kTile = 64;
   const int64_t step = inner_stride(a.kept_ndim, a.kept_strides);
   const int64_t stride = inner_stride(a.reduced_ndim, a.reduced_strides);
@@ -307,12 +305,18 @@ void reduce_part(ReduceOp op, DType type, const ReduceArgs& a, const ReducePart&
     E* const to = static_cast<E*>(acc);
     switch (op) {
       case ReduceOp::Sum:
-      case ReduceOp::Mean: return reduce_with<SumOf>(a, part, read, E(0), to);
-      case ReduceOp::Prod: return reduce_with<ProductOf>(a, part, read, E(1), to);
-      case ReduceOp::Max: return reduce_with<MaxOf>(a, part, read, extreme_of<E>(false), to);
-      case ReduceOp::Min: return reduce_with<MinOf>(a, part, read, extreme_of<E>(true), to);
-      case ReduceOp::Any: return reduce_with<MaxOf>(a, part, read, E(0), to);
-      case ReduceOp::All: return reduce_with<MinOf>(a, part, read, E(1), to);
+      case ReduceOp::Mean:
+        return reduce_with<SumOf>(a, part, read, E(0), to);
+      case ReduceOp::Prod:
+        return reduce_with<ProductOf>(a, part, read, E(1), to);
+      case ReduceOp::Max:
+        return reduce_with<MaxOf>(a, part, read, extreme_of<E>(false), to);
+      case ReduceOp::Min:
+        return reduce_with<MinOf>(a, part, read, extreme_of<E>(true), to);
+      case ReduceOp::Any:
+        return reduce_with<MaxOf>(a, part, read, E(0), to);
+      case ReduceOp::All:
+        return reduce_with<MinOf>(a, part, read, E(1), to);
     }
   });
 }

@@ -12,7 +12,7 @@ struct ReducePart {
 
 /// Accumulators hold float32 for float32 and half types, float64 for float64, else int64.
 constexpr DType accumulator_type(DType type) {
-  return type == DType::Float64     ? DType::Float64
+  return type == DType::Float64    ? DType::Float64
          : is_floating_point(type) ? DType::Float32
                                    : DType::Int64;
 }

@@ -52,12 +52,13 @@ struct Line {
     sweep<kStep, 1>(dim, [&](int64_t i, auto lanes, int) WICK_INLINE_LAMBDA { f(i, lanes); });
   }
   /// combine(..., get(i, lanes), ...), the same in all lanes of a row.
-  template <class Get, class Combine>
+  template <int kSlots = 1, class Get, class Combine>
   WICK_SIMD V reduce(V identity, Get get, Combine combine) const {
-    const V all = fold<kStep, 4>(dim, identity, [&](V& acc, int64_t i, auto lanes)
-                                                    WICK_INLINE_LAMBDA {
-      acc = keep(lanes, combine(acc, get(i, lanes)), acc);
-    }, combine);
+    const V all = fold<kStep, kSlots>(
+        dim, identity,
+        [&](V& acc, int64_t i, auto lanes)
+            WICK_INLINE_LAMBDA { acc = keep(lanes, combine(acc, get(i, lanes)), acc); },
+        combine);
     if constexpr (kColumns) {
       return all;
     } else {
@@ -65,9 +66,9 @@ struct Line {
     }
   }
   WICK_SIMD V max(const T* x) const {
-    return reduce(V(-math::kInfinity), [&](int64_t i, auto lanes) WICK_INLINE_LAMBDA {
-      return load(x, i, lanes);
-    }, MaxOf());
+    return reduce<4>(
+        V(-math::kInfinity),
+        [&](int64_t i, auto lanes) WICK_INLINE_LAMBDA { return load(x, i, lanes); }, MaxOf());
   }
 };
 
@@ -76,20 +77,25 @@ void softmax_line(const Line<T, kColumns>& line, bool log, const T* x, T* y) {
   using V = typename Io<T>::V;
   const V top = line.max(x);
   if (log) {
-    const V sum = line.reduce(V(0), [&](int64_t i, auto lanes) WICK_INLINE_LAMBDA {
-      return math::exp(line.load(x, i, lanes) - top);
-    }, SumOf());
+    const V sum = line.reduce(
+        V(0),
+        [&](int64_t i, auto lanes)
+            WICK_INLINE_LAMBDA { return math::exp(line.load(x, i, lanes) - top); },
+        SumOf());
     const V log_sum = math::log(sum);
     line.each([&](int64_t i, auto lanes) WICK_INLINE_LAMBDA {
       line.store(y, i, (line.load(x, i, lanes) - top) - log_sum, lanes);
     });
     return;
   }
-  const V sum = line.reduce(V(0), [&](int64_t i, auto lanes) WICK_INLINE_LAMBDA {
-    const V e = math::exp(line.load(x, i, lanes) - top);
-    if constexpr (Io<T>::kDirect) line.store(y, i, e, lanes);
-    return e;
-  }, SumOf());
+  const V sum = line.reduce(
+      V(0),
+      [&](int64_t i, auto lanes) WICK_INLINE_LAMBDA {
+        const V e = math::exp(line.load(x, i, lanes) - top);
+        if constexpr (Io<T>::kDirect) line.store(y, i, e, lanes);
+        return e;
+      },
+      SumOf());
   const V scale = V(1) / sum;
   line.each([&](int64_t i, auto lanes) WICK_INLINE_LAMBDA {
     if constexpr (Io<T>::kDirect) {
@@ -104,10 +110,13 @@ template <class T, bool kColumns>
 void softmax_backward_line(const Line<T, kColumns>& line, bool log, const T* grad_y, const T* y,
                            T* grad_x) {
   using V = typename Io<T>::V;
-  const V sum = line.reduce(V(0), [&](int64_t i, auto lanes) WICK_INLINE_LAMBDA {
-    const V g = line.load(grad_y, i, lanes);
-    return log ? g : g * line.load(y, i, lanes);
-  }, SumOf());
+  const V sum = line.reduce(
+      V(0),
+      [&](int64_t i, auto lanes) WICK_INLINE_LAMBDA {
+        const V g = line.load(grad_y, i, lanes);
+        return log ? g : g * line.load(y, i, lanes);
+      },
+      SumOf());
   line.each([&](int64_t i, auto lanes) WICK_INLINE_LAMBDA {
     const V g = line.load(grad_y, i, lanes), out = line.load(y, i, lanes);
     line.store(grad_x, i, log ? g - math::exp(out) * sum : out * (g - sum), lanes);
@@ -136,20 +145,25 @@ void nll_line(const Line<T, kColumns>& line, const NllArgs& a, const NllForward&
   V top(0), log_sum(0), spread(0);
   if (a.fused_softmax) {
     top = line.max(x);
-    log_sum = math::log(line.reduce(V(0), [&](int64_t i, auto lanes) WICK_INLINE_LAMBDA {
-      return math::exp(line.load(x, i, lanes) - top);
-    }, SumOf()));
+    log_sum = math::log(line.reduce(
+        V(0),
+        [&](int64_t i, auto lanes)
+            WICK_INLINE_LAMBDA { return math::exp(line.load(x, i, lanes) - top); },
+        SumOf()));
   }
   if (smoothed) {
-    spread = line.reduce(V(0), [&](int64_t i, auto lanes) WICK_INLINE_LAMBDA {
-      const V below = top - line.load(x, i, lanes);
-      if (weight == nullptr) return below;
-      if constexpr (kColumns) {
-        return below * V(to_lane(weight[i]));
-      } else {
-        return below * Io<T>::load(weight + i, lanes);
-      }
-    }, SumOf());
+    spread = line.reduce(
+        V(0),
+        [&](int64_t i, auto lanes) WICK_INLINE_LAMBDA {
+          const V below = top - line.load(x, i, lanes);
+          if (weight == nullptr) return below;
+          if constexpr (kColumns) {
+            return below * V(to_lane(weight[i]));
+          } else {
+            return below * Io<T>::load(weight + i, lanes);
+          }
+        },
+        SumOf());
   }
   const Group<V> tops(top), log_sums(log_sum), spreads(spread);
   const E smoothing = static_cast<E>(a.label_smoothing);
@@ -192,11 +206,11 @@ void nll_backward_line(const Line<T, kColumns>& line, const NllArgs& a, const Nl
     factors.v[j] = hits.v[j] + uniforms.v[j] * weight_sum;
     if (a.fused_softmax) log_sums.v[j] = static_cast<const E*>(io.log_sum_exp)[element + j];
   }
-  const auto lanes_of = [](const Group<V>& group) WICK_INLINE_LAMBDA {
-    return kColumns ? group.lanes() : V(group.v[0]);
-  };
+  const auto lanes_of = [](const Group<V>& group)
+                            WICK_INLINE_LAMBDA { return kColumns ? group.lanes() : V(group.v[0]); };
   if (!a.fused_softmax || (!kColumns && io.target[element] == a.ignore_index)) {
-    line.each([&](int64_t i, auto lanes) WICK_INLINE_LAMBDA { line.store(grad_x, i, V(0), lanes); });
+    line.each([&](int64_t i, auto lanes)
+                  WICK_INLINE_LAMBDA { line.store(grad_x, i, V(0), lanes); });
   } else {
     const V factor = lanes_of(factors), uniform = lanes_of(uniforms), log_sum = lanes_of(log_sums);
     line.each([&](int64_t i, auto lanes) WICK_INLINE_LAMBDA {
@@ -233,45 +247,48 @@ void softmax_part(const SoftmaxArgs& args, const void* x, void* y, int64_t begin
     using T = decltype(t);
     const T* const from = static_cast<const T*>(x);
     T* const to = static_cast<T*>(y);
-    for_each_line<T>(args.dim, args.inner, begin, end,
-      [&](int64_t, int64_t at) {
-        softmax_line(Line<T, false>{args.dim, 1, 1}, args.log, from + at, to + at);
-      },
-      [&](int64_t, int64_t at, int64_t lanes) {
-        softmax_line(Line<T, true>{args.dim, args.inner, lanes}, args.log, from + at, to + at);
-      });
+    for_each_line<T>(
+        args.dim, args.inner, begin, end,
+        [&](int64_t, int64_t at) {
+          softmax_line(Line<T, false>{args.dim, 1, 1}, args.log, from + at, to + at);
+        },
+        [&](int64_t, int64_t at, int64_t lanes) {
+          softmax_line(Line<T, true>{args.dim, args.inner, lanes}, args.log, from + at, to + at);
+        });
   });
 }
 
-void softmax_backward_part(const SoftmaxArgs& args, const void* grad_y, const void* y,
-                           void* grad_x, int64_t begin, int64_t end) {
+void softmax_backward_part(const SoftmaxArgs& args, const void* grad_y, const void* y, void* grad_x,
+                           int64_t begin, int64_t end) {
   with_float(args.dtype, [&](auto t) {
     using T = decltype(t);
     const T *const g = static_cast<const T*>(grad_y), *const out = static_cast<const T*>(y);
     T* const to = static_cast<T*>(grad_x);
-    for_each_line<T>(args.dim, args.inner, begin, end,
-      [&](int64_t, int64_t at) {
-        softmax_backward_line(Line<T, false>{args.dim, 1, 1}, args.log, g + at, out + at, to + at);
-      },
-      [&](int64_t, int64_t at, int64_t lanes) {
-        softmax_backward_line(Line<T, true>{args.dim, args.inner, lanes}, args.log, g + at,
-                              out + at, to + at);
-      });
+    for_each_line<T>(
+        args.dim, args.inner, begin, end,
+        [&](int64_t, int64_t at) {
+          softmax_backward_line(Line<T, false>{args.dim, 1, 1}, args.log, g + at, out + at,
+                                to + at);
+        },
+        [&](int64_t, int64_t at, int64_t lanes) {
+          softmax_backward_line(Line<T, true>{args.dim, args.inner, lanes}, args.log, g + at,
+                                out + at, to + at);
+        });
   });
 }
 
-void nll_part(const NllArgs& args, const NllForward& io, int64_t begin, int64_t end,
-              double* sums) {
+void nll_part(const NllArgs& args, const NllForward& io, int64_t begin, int64_t end, double* sums) {
   with_float(args.dtype, [&](auto t) {
     using T = decltype(t);
     const T* const x = static_cast<const T*>(io.x);
-    for_each_line<T>(args.classes, args.inner, begin, end,
-      [&](int64_t element, int64_t at) {
-        nll_line(Line<T, false>{args.classes, 1, 1}, args, io, element, x + at, sums);
-      },
-      [&](int64_t element, int64_t at, int64_t lanes) {
-        nll_line(Line<T, true>{args.classes, args.inner, lanes}, args, io, element, x + at, sums);
-      });
+    for_each_line<T>(
+        args.classes, args.inner, begin, end,
+        [&](int64_t element, int64_t at) {
+          nll_line(Line<T, false>{args.classes, 1, 1}, args, io, element, x + at, sums);
+        },
+        [&](int64_t element, int64_t at, int64_t lanes) {
+          nll_line(Line<T, true>{args.classes, args.inner, lanes}, args, io, element, x + at, sums);
+        });
   });
 }
 
@@ -280,14 +297,15 @@ void nll_backward_part(const NllArgs& args, const NllBackward& io, int64_t begin
     using T = decltype(t);
     const T* const x = static_cast<const T*>(io.x);
     T* const to = static_cast<T*>(io.grad_x);
-    for_each_line<T>(args.classes, args.inner, begin, end,
-      [&](int64_t element, int64_t at) {
-        nll_backward_line(Line<T, false>{args.classes, 1, 1}, args, io, element, x + at, to + at);
-      },
-      [&](int64_t element, int64_t at, int64_t lanes) {
-        nll_backward_line(Line<T, true>{args.classes, args.inner, lanes}, args, io, element, x + at,
-                          to + at);
-      });
+    for_each_line<T>(
+        args.classes, args.inner, begin, end,
+        [&](int64_t element, int64_t at) {
+          nll_backward_line(Line<T, false>{args.classes, 1, 1}, args, io, element, x + at, to + at);
+        },
+        [&](int64_t element, int64_t at, int64_t lanes) {
+          nll_backward_line(Line<T, true>{args.classes, args.inner, lanes}, args, io, element,
+                            x + at, to + at);
+        });
   });
 }
 
