@@ -223,7 +223,7 @@ WICK_API Tensor nll_loss(const Tensor& x, const Tensor& target, const Tensor& we
 WICK_API Tensor cross_entropy(const Tensor& x, const Tensor& target, const Tensor& weight = {},
                               Reduction reduction = Reduction::Mean, int64_t ignore_index = -100,
                               double label_smoothing = 0);
-/// (x - target)^2, reduced.
+/// (x - target)^2, reduced. Both have one shape: broadcasting would compare wrong pairs.
 WICK_API Tensor mse_loss(const Tensor& x, const Tensor& target,
                          Reduction reduction = Reduction::Mean);
 

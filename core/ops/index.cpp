@@ -39,7 +39,7 @@ Tensor checked_index(const char* op, const Tensor& x, const Tensor& index) {
 /// y[..., i, ...] = x[..., index[i], ...]; y has the shape `sizes`.
 Tensor pick(const char* op, const Tensor& x, int64_t dim, const Tensor& index, IntArrayRef sizes) {
   Tensor y = detail::make_checked(op, sizes, x.dtype(), x.device());
-  if (y.numel() > 0) {
+  if (index.numel() > 0) {  // also for rows of nothing: the index is checked
     const Tensor in = detail::contiguous_raw(x);
     const IndexArgs args = index_args(op, x, dim, index.numel());
     WICK_DISPATCH(x.device(), index_select, args, in.data_ptr(), index.data_ptr<int64_t>(),

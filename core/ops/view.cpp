@@ -381,7 +381,9 @@ Tensor as_strided(const Tensor& x, IntArrayRef sizes, IntArrayRef strides,
   WICK_CHECK(ShapeError, sizes.size() == strides.size(), "as_strided: sizes ", sizes,
              " and strides ", strides, " differ in length");
   const bool empty = detail::checked_numel("as_strided", sizes) == 0;
-  const int64_t offset = storage_offset.value_or(t.storage_offset());
+  const int64_t held = t.storage()->nbytes() / element_size(t.dtype());
+  int64_t offset = storage_offset.value_or(t.storage_offset());
+  if (empty) offset = std::min(offset, held);  // nothing is there to be outside
   int64_t last = offset;
   bool fits = true;
   for (size_t d = 0; d < sizes.size(); ++d) {
@@ -391,9 +393,8 @@ Tensor as_strided(const Tensor& x, IntArrayRef sizes, IntArrayRef strides,
     fits &= sizes[d] == 0 || (!__builtin_mul_overflow(sizes[d] - 1, strides[d], &span) &&
                               !__builtin_add_overflow(last, span, &last));
   }
-  const int64_t held = t.storage()->nbytes() / element_size(t.dtype());
-  WICK_CHECK(ShapeError, offset >= 0 && (empty ? offset <= held : fits && last < held),
-             "as_strided: sizes ", sizes, " with strides ", strides, " and offset ", offset,
+  WICK_CHECK(ShapeError, offset >= 0 && (empty || (fits && last < held)), "as_strided: sizes ",
+             sizes, " with strides ", strides, " and offset ", offset,
              " reach outside the storage of ", held, " elements");
   const Geometry place(sizes, strides, offset);
   return make("as_strided", x, offset, sizes, strides, [&] {

@@ -17,8 +17,9 @@ inline Pair window_pair(const char* op, const char* name, IntArrayRef values, in
              "for ", name, ", got ", values);
   const Pair pair{{values[0], values[values.size() - 1]}};
   for (const int64_t v : pair.v) {
-    WICK_CHECK(ValueError, v >= least && v <= INT32_MAX, op, ": expected ", name, " >= ", least,
-               ", got ", values);
+    WICK_CHECK(ValueError, v >= least, op, ": expected ", name, " >= ", least, ", got ", values);
+    WICK_CHECK(ValueError, v <= INT32_MAX, op, ": expected ", name, " <= ", INT32_MAX, ", got ",
+               values);
   }
   return pair;
 }

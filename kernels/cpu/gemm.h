@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 // wick's own matrix product in portable vector code: for products so small that a library's
 // overhead would dominate, for integers, and for builds without a BLAS.
@@ -85,6 +86,16 @@ void run_tile(int64_t rows, int64_t k, const T* a, int64_t row, int64_t depth, c
   }
 }
 
+/// a b; widened, because a product of two uint16_t would be one of ints that can overflow.
+template <class T>
+T times(T a, T b) {
+  if constexpr (std::is_integral_v<T>) {
+    return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+  } else {
+    return a * b;
+  }
+}
+
 /// Writes sums over, or adds them to, part of a row of c.
 template <class T>
 void write(const T* sums, int64_t cols, const T* bias, bool add, T* c) {
@@ -120,7 +131,7 @@ void dots(const Gemm<T>& g) {
       const V total = (sums[0] + sums[1]) + (sums[2] + sums[3]);
       T sum = 0;
       for (int lane = 0; lane < kLanes<T>; ++lane) sum = static_cast<T>(sum + total[lane]);
-      for (; p < g.k; ++p) sum += static_cast<T>(a[p] * b[p]);
+      for (; p < g.k; ++p) sum = static_cast<T>(sum + times(a[p], b[p]));
       write(&sum, 1, g.bias == nullptr ? nullptr : g.bias + j, g.accumulate, g.c + i * g.ldc + j);
     }
   }
@@ -168,7 +179,8 @@ void row_times_matrix(const Gemm<T>& g) {
       strip<T, 1, 4>(g.k, g.a, depth, b, g.ldb, sums);
     } else {
       sums[0] = 0;
-      for (int64_t p = 0; p < g.k; ++p) sums[0] += static_cast<T>(g.a[p * depth] * b[p * g.ldb]);
+      for (int64_t p = 0; p < g.k; ++p)
+        sums[0] = static_cast<T>(sums[0] + times(g.a[p * depth], b[p * g.ldb]));
     }
     write(sums, cols, g.bias == nullptr ? nullptr : g.bias + j, g.accumulate, g.c + j);
     j += cols;

@@ -14,17 +14,19 @@ std::atomic<int> g_threads{0};  // 0: not set, OpenMP's default
 std::atomic<bool> g_forked{false};
 thread_local int t_serial_depth = 0;
 
-void after_fork_in_child() {
-  g_forked.store(true, std::memory_order_relaxed);
-  omp_set_num_threads(1);  // for the libraries that share the pool
-}
+// Nothing but a flag: clang's runtime still holds its locks when this runs.
+void after_fork_in_child() { g_forked.store(true, std::memory_order_relaxed); }
 // At load time, since a library may start the pool before wick does.
 [[maybe_unused]] const int g_registered = pthread_atfork(nullptr, nullptr, after_fork_in_child);
 
 }  // namespace
 
 int num_threads() {
-  if (t_serial_depth > 0 || g_forked.load(std::memory_order_relaxed) || omp_in_parallel()) return 1;
+  if (g_forked.load(std::memory_order_relaxed)) {
+    omp_set_num_threads(1);  // for the libraries that share the pool
+    return 1;
+  }
+  if (t_serial_depth > 0 || omp_in_parallel()) return 1;
   const int threads = g_threads.load(std::memory_order_relaxed);
   return threads > 0 ? threads : omp_get_max_threads();
 }

@@ -6,7 +6,8 @@
 namespace wick::cpu {
 
 /// Threads that a parallel region started now would have; 1 inside one, in a loader's worker and
-/// in a child after fork (libgomp's pool hangs there).
+/// in a child after fork (libgomp's pool hangs there). Called before a library that uses OpenMP by
+/// itself, it also sees to that library's threads in such a child.
 int num_threads();
 /// Number of threads for kernels; at least 1. Throws ValueError otherwise.
 void set_num_threads(int threads);

@@ -53,6 +53,7 @@ TEST_F(Index, Errors) {
   const Tensor x = ones({2, 3});
   EXPECT_THROW(index_select(x, 0, tensor({2})), IndexError);
   EXPECT_THROW(index_select(x, 0, tensor({-1})), IndexError);
+  EXPECT_THROW(index_select(ones({2, 0}), 0, tensor({7})), IndexError);
   EXPECT_THROW(embedding(x, tensor({5})), IndexError);
   EXPECT_THROW(index_select(x, 2, tensor({0})), IndexError);
   EXPECT_THROW(index_select(x, 0, tensor({{0}})), ShapeError);

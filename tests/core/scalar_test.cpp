@@ -37,7 +37,7 @@ TEST(Scalar, RefusesWhatDoesNotFit) {
   EXPECT_EQ(Scalar(-0x1p63).toLong(), -kMost - 1);
   EXPECT_THROW(Scalar(NAN).toLong(), ValueError);
   EXPECT_THROW(Scalar(-HUGE_VAL).toLong(), ValueError);
-  EXPECT_THROW(Scalar(std::numeric_limits<uint64_t>::max()), ValueError);
+  EXPECT_THROW(Scalar{std::numeric_limits<uint64_t>::max()}, ValueError);
 }
 
 TEST(Scalar, Prints) {
