@@ -12,9 +12,6 @@
 
 namespace wick {
 
-using detail::AccumulateGrad;
-using detail::AutogradMeta;
-
 // --- nodes
 
 TensorMeta::TensorMeta(const TensorImpl& impl)

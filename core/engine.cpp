@@ -233,30 +233,41 @@ Roots make_roots(const char* op, ArrayRef<Tensor> outputs, ArrayRef<Tensor> grad
   return roots;
 }
 
-}  // namespace
-
-namespace autograd {
-
-void backward(const variable_list& tensors, const variable_list& grad_tensors,
-              std::optional<bool> retain_graph, bool create_graph, const variable_list& inputs) {
-  Roots roots = make_roots("backward", tensors, grad_tensors);
+void run_backward(TensorList tensors, TensorList grads, std::optional<bool> retain_graph,
+                  bool create_graph, TensorList inputs) {
+  Roots roots = make_roots("backward", tensors, grads);
   Engine engine(retain_graph.value_or(create_graph), create_graph);
-  std::vector<std::pair<size_t, Tensor>> retained;  // inputs that are not leaves
+  std::vector<Tensor> captured;  // inputs that are not leaves
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Edge edge = detail::gradient_edge(inputs[i].impl());
     WICK_CHECK(AutogradError, edge.node, "backward: input ", i, " does not require grad");
     if (inputs[i].is_leaf()) {
       engine.allow(edge);
     } else {
-      engine.capture(edge, retained.size());
-      retained.emplace_back(retained.size(), inputs[i]);
+      engine.capture(edge, captured.size());
+      captured.push_back(inputs[i]);
     }
   }
   engine.run(roots.edges, roots.grads);
-  for (const auto& [slot, input] : retained) {
+  for (size_t slot = 0; slot < captured.size(); ++slot) {
     if (engine.result(slot).defined())
-      detail::accumulate(input.impl(), engine.result(slot), create_graph);
+      detail::accumulate(captured[slot].impl(), engine.result(slot), create_graph);
   }
+}
+
+}  // namespace
+
+void Tensor::backward(const Tensor& gradient, std::optional<bool> retain_graph, bool create_graph,
+                      std::optional<TensorList> inputs) const {
+  const TensorList grads = gradient.defined() ? TensorList(gradient) : TensorList();
+  run_backward(*this, grads, retain_graph, create_graph, inputs.value_or(TensorList()));
+}
+
+namespace autograd {
+
+void backward(const variable_list& tensors, const variable_list& grad_tensors,
+              std::optional<bool> retain_graph, bool create_graph, const variable_list& inputs) {
+  run_backward(tensors, grad_tensors, retain_graph, create_graph, inputs);
 }
 
 variable_list grad(const variable_list& outputs, const variable_list& inputs,

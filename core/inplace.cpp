@@ -170,7 +170,7 @@ void refresh_view_history(TensorImpl& impl) {
   TensorImpl& base = meta.base.impl();
   if (!requires_grad(base)) return set_history(impl, {});
   const auto backward = [base = Geometry(base), view = Geometry(impl)](Backward& ctx) -> Grads {
-    return {as_strided_backward(ctx.grad(), base, view)};
+    return {strided_gradient(ctx.grad(), base, view)};
   };
   using Lambda = LambdaNode<std::remove_const_t<decltype(backward)>>;
   const NodePtr node(new (allocate_small(sizeof(Lambda)))

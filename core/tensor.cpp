@@ -68,14 +68,6 @@ NodePtr Tensor::grad_fn() const { return is_leaf() ? NodePtr() : impl().meta()->
 
 int64_t Tensor::output_nr() const { return is_leaf() ? 0 : impl().meta()->grad_fn.index; }
 
-void Tensor::backward(const Tensor& gradient, std::optional<bool> retain_graph, bool create_graph,
-                      std::optional<TensorList> inputs) const {
-  autograd::variable_list grads;
-  if (gradient.defined()) grads.push_back(gradient);
-  autograd::backward({*this}, grads, retain_graph, create_graph,
-                     inputs ? inputs->vec() : autograd::variable_list());
-}
-
 void Tensor::retain_grad() {
   WICK_CHECK(AutogradError, requires_grad(),
              "can't retain_grad on Tensor that has requires_grad=False");

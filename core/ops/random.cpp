@@ -1,4 +1,5 @@
 // Random numbers written in place.
+#include <cmath>
 #include <wick/core/autograd.h>
 #include <wick/core/iterate.h>
 #include <wick/core/random.h>
@@ -20,13 +21,17 @@ void fill_random(const char* op, Tensor& x, const Draw& draw) {
   const Tensor before = had_history ? previous(x) : Tensor();
   if (!dense.is_same(x)) detail::copy_raw(x, dense);
   bump_version(x);
-  if (had_history) record_inplace(op, {before}, x, [](Backward&) -> Grads { return {Tensor()}; });
+  if (had_history) {
+    record_inplace(op, {before}, x,
+                   [](Backward& ctx) -> Grads { return {zeros_like(ctx.grad())}; });
+  }
 }
 
 }  // namespace
 
 Tensor& Tensor::uniform_(double low, double high) {
-  WICK_CHECK(ValueError, low <= high, "uniform_: expected low <= high, got ", low, " and ", high);
+  WICK_CHECK(ValueError, low <= high && std::isfinite(high - low),
+             "uniform_: expected finite low <= high, got ", low, " and ", high);
   fill_random("uniform_", *this, [&](Tensor& t, PhiloxState state) {
     WICK_DISPATCH(t.device(), uniform, t.dtype(), t.numel(), t.data_ptr(), state, low, high);
   });
@@ -34,7 +39,9 @@ Tensor& Tensor::uniform_(double low, double high) {
 }
 
 Tensor& Tensor::normal_(double mean, double std) {
-  WICK_CHECK(ValueError, std >= 0, "normal_: expected std >= 0, got ", std);
+  WICK_CHECK(ValueError, std >= 0 && std::isfinite(std) && std::isfinite(mean),
+             "normal_: expected finite mean and std >= 0, got ", mean, " and ",
+             std);
   fill_random("normal_", *this, [&](Tensor& t, PhiloxState state) {
     WICK_DISPATCH(t.device(), normal, t.dtype(), t.numel(), t.data_ptr(), state, mean, std);
   });

@@ -140,11 +140,13 @@ int64_t end_of(const Geometry& g) {
   return last + 1;
 }
 
+}  // namespace
+
 // The gradient of the geometry `from` given that of `to`, both over one storage. The elements of
 // `to` are summed into the memory that both span, from which `from` reads. Where several elements
 // of `from` share a place (an expanded tensor), they share its gradient evenly: their own reverse
 // adds them up again.
-Tensor strided_gradient(const Tensor& g, const Geometry& from, const Geometry& to) {
+Tensor detail::strided_gradient(const Tensor& g, const Geometry& from, const Geometry& to) {
   int64_t numel = 1;
   for (int d = 0; d < from.ndim; ++d) numel *= from.sizes[d];
   if (numel == 0 || g.numel() == 0) {
@@ -167,8 +169,6 @@ Tensor strided_gradient(const Tensor& g, const Geometry& from, const Geometry& t
   }
   return result;
 }
-
-}  // namespace
 
 // --- other shapes
 
@@ -399,7 +399,7 @@ Tensor as_strided(const Tensor& x, IntArrayRef sizes, IntArrayRef strides,
   const Geometry place(sizes, strides, offset);
   return make("as_strided", x, offset, sizes, strides, [&] {
     return [from = Geometry(t), place](Backward& ctx) -> Grads {
-      return {strided_gradient(ctx.grad(), from, place)};
+      return {detail::strided_gradient(ctx.grad(), from, place)};
     };
   });
 }
