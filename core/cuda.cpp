@@ -1,6 +1,7 @@
 #include <wick/core/cuda.h>
 
 #include <wick/core/check.h>
+#include <wick/core/log.h>
 #include <wick/core/thread_state.h>
 #include <wick/kernels/dispatch.h>
 #if defined(WICK_WITH_CUDA)
@@ -21,8 +22,10 @@ const Status& status() {
     auto* s = new Status;
 #if defined(WICK_WITH_CUDA)
     s->devices = cuda::runtime_status(s->reason);
+    if (s->devices == 0) detail::log_warning("CUDA is not available: " + s->reason + "; on the CPU");
 #else
     s->reason = "wick was built without CUDA (configure with -DWICK_CUDA=ON)";
+    detail::log_info(s->reason);
 #endif
     return s;
   }();

@@ -168,8 +168,9 @@ namespace detail {
 Value where(const Condition& c, const Value& a, const Value& b) {
   if (c.known()) return c.answer() ? a : b;
   if (a.is_number() && b.is_number()) {
-    // Two numbers have no type of their own; a tensor of them takes part in float32 or float64 alike.
-    const Tensor x = full({}, a.number(), TensorOptions(kFloat32).device(c.tensor().device()));
+    // Two numbers have no type of their own. In float64 they decide nothing: float32 would, against
+    // a float64 tensor without dimensions. The gradient is given its type in the end.
+    const Tensor x = full({}, a.number(), TensorOptions(kFloat64).device(c.tensor().device()));
     return wick::where(c.tensor(), x, Scalar(b.number()));
   }
   if (a.is_number()) return wick::where(c.tensor(), Scalar(a.number()), b.tensor());

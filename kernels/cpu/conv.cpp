@@ -117,13 +117,15 @@ struct Place {
   int64_t n, group, begin, count;
 };
 
-// Pointers to a place in the tensors.
+// Pointers to a place in the tensors; those of empty tensors, which may be null, are left alone.
 template <class T>
 T* at_x(const ConvArgs& args, const Geometry& g, const Place& p, T* x) {
+  if (g.x_numel == 0) return x;
   return x + p.n * args.c * g.in + p.group * g.c * (args.channels_last ? 1 : g.in);
 }
 template <class T>
 T* at_y(const ConvArgs& args, const Geometry& g, const Place& p, T* y) {
+  if (g.y_numel == 0) return y;
   return y + p.n * args.k * g.out + p.group * g.k * (args.channels_last ? 1 : g.out) +
          p.begin * (args.channels_last ? args.k : 1);
 }
@@ -257,10 +259,11 @@ template <class T>
 void sum_bias(const ConvArgs& args, const Geometry& g, const T* grad_y, T* grad_bias) {
   const int64_t channel = args.channels_last ? 1 : g.out,
                 position = args.channels_last ? args.k : 1;
+  const int64_t samples = g.y_numel == 0 ? 0 : args.n;  // an empty grad_y may be null
   parallel_for(args.k, 8, [&](int64_t begin, int64_t end) {
     for (int64_t k = begin; k < end; ++k) {
       double sum = 0;
-      for (int64_t n = 0; n < args.n; ++n) {
+      for (int64_t n = 0; n < samples; ++n) {
         const T* values = grad_y + n * args.k * g.out + k * channel;
         double part = 0;
         for (int64_t o = 0; o < g.out; ++o) part += static_cast<double>(values[o * position]);

@@ -187,34 +187,41 @@ class PlanCache {
     return *cache;
   }
 
-  /// The plan of `key`, made by `make` outside the lock when there is none. A null plan, for what
-  /// oneDNN cannot do well, is remembered too.
+  /// The plan of `key`, made by `make` when there is none. A null plan, for what oneDNN cannot do
+  /// well, is remembered too. Plans are made one at a time: threads that start on the same shape
+  /// then share one, and others find theirs meanwhile.
   template <class Make>
   std::shared_ptr<const Plan> get(const Key& key, const Make& make) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (const auto it = entries_.find(key); it != entries_.end()) {
-        it->second.used = ++clock_;
-        return it->second.plan;
-      }
-    }
+    if (const Entry entry = find(key); entry.used != 0) return entry.plan;
+    const std::lock_guard making(make_mutex_);
+    if (const Entry entry = find(key); entry.used != 0) return entry.plan;
     std::shared_ptr<const Plan> plan = make();
     const std::lock_guard lock(mutex_);
     if (entries_.size() >= kPlans) {
-      entries_.erase(std::min_element(entries_.begin(), entries_.end(), [](auto& a, auto& b) {
-        return a.second.used < b.second.used;
+      entries_.erase(std::min_element(entries_.begin(), entries_.end(), [](auto& x, auto& y) {
+        return x.second.used < y.second.used;
       }));
     }
-    return entries_.try_emplace(key, Entry{std::move(plan), ++clock_}).first->second.plan;
+    entries_.emplace(key, Entry{plan, ++clock_});
+    return plan;
   }
 
  private:
   static constexpr size_t kPlans = 256;
   struct Entry {
     std::shared_ptr<const Plan> plan;
-    uint64_t used;
+    uint64_t used = 0;  // 0: no entry
   };
-  std::mutex mutex_;
+
+  Entry find(const Key& key) {
+    const std::lock_guard lock(mutex_);
+    const auto it = entries_.find(key);
+    if (it == entries_.end()) return {};
+    it->second.used = ++clock_;
+    return it->second;
+  }
+
+  std::mutex make_mutex_, mutex_;
   uint64_t clock_ = 0;
   std::unordered_map<Key, Entry, KeyHash> entries_;
 };

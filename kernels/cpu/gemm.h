@@ -22,8 +22,13 @@ struct Gemm {
   const T* bias = nullptr;
   bool accumulate = false;
 
-  const T* a_at(int64_t i, int64_t p) const { return a + (trans_a ? p * lda + i : i * lda + p); }
-  const T* b_at(int64_t p, int64_t j) const { return b + (trans_b ? j * ldb + p : p * ldb + j); }
+  // With k == 0 the operands have no elements, and their pointers may be null.
+  const T* a_at(int64_t i, int64_t p) const {
+    return k == 0 ? a : a + (trans_a ? p * lda + i : i * lda + p);
+  }
+  const T* b_at(int64_t p, int64_t j) const {
+    return k == 0 ? b : b + (trans_b ? j * ldb + p : p * ldb + j);
+  }
 
   /// The part with rows [i, i + rows) and columns [j, j + cols) of c.
   Gemm part(int64_t i, int64_t rows, int64_t j, int64_t cols) const {
@@ -116,7 +121,7 @@ void dots(const Gemm<T>& g) {
   constexpr int64_t kStep = 4 * kLanes<T>;
   for (int64_t i = 0; i < g.m; ++i) {
     for (int64_t j = 0; j < g.n; ++j) {
-      const T* a = g.a + i * g.lda;
+      const T* a = g.a_at(i, 0);
       const T* b = g.b_at(0, j);
       V sums[4] = {};
       int64_t p = 0;
@@ -169,7 +174,7 @@ void row_times_matrix(const Gemm<T>& g) {
   T sums[kWide * kLanes<T>];
   const int64_t depth = g.trans_a ? g.lda : 1;
   for (int64_t j = 0; j < g.n;) {
-    const T* b = g.b + j;
+    const T* b = g.b_at(0, j);
     int64_t cols = 1;
     if (g.n - j >= kWide * kLanes<T>) {
       cols = kWide * kLanes<T>;

@@ -21,8 +21,9 @@ Gemm<T> gemm_of(const MatmulArgs& args, int64_t index) {
   g.m = args.m;
   g.n = args.n;
   g.k = args.k;
-  g.a = static_cast<const T*>(args.a) + index * args.stride_a;
-  g.b = static_cast<const T*>(args.b) + index * args.stride_b;
+  const int64_t operand = args.k == 0 ? 0 : index;  // without elements, pointers may be null
+  g.a = static_cast<const T*>(args.a) + operand * args.stride_a;
+  g.b = static_cast<const T*>(args.b) + operand * args.stride_b;
   g.c = static_cast<T*>(args.c) + index * args.stride_c;
   g.lda = args.lda;
   g.ldb = args.ldb;

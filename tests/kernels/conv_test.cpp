@@ -254,6 +254,12 @@ TYPED_TEST(ConvTyped, EmptySizes) {
     check<TypeParam>(args);
     args.in[1] = 2;  // smaller than the kernel
     check<TypeParam>(args);
+    Case padded;  // nothing but padding to see
+    padded.in[1] = 0;
+    padded.padding = 2;
+    padded.groups = 2;
+    padded.c = 4;
+    check<TypeParam>(args_of(padded, dtype_of<TypeParam>, channels_last));
   }
 }
 

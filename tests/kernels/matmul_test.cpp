@@ -72,6 +72,7 @@ struct Operands {
     args.a = a.data();
     args.b = b.data();
     args.c = c.data();
+    if (t.k == 0) args.a = args.b = nullptr;  // as in tensors without elements
     args.bias = t.bias ? bias.data() : nullptr;
   }
 

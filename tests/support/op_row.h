@@ -16,6 +16,7 @@ enum Traits : uint32_t {
   kDense = 16,       // strides are part of the op's meaning: row-major inputs only
   kNoHalf = 32,      // not compared in float16 and bfloat16
   kExact = 64,       // moves or counts: equal to PyTorch's to the last bit
+  kFirstOnly = 128,  // results after the first are state: no gradient
   // Common combinations.
   kElementwise = kTwice | kPerElement,
   kCompares = kNoGrad | kPerElement | kExact,

@@ -56,7 +56,6 @@ void* six() {
 }
 
 // For wrong uses.
-Tensor f(IntArrayRef sizes) { return ones(sizes); }
 Tensor i64(IntArrayRef sizes) { return ones(sizes, kInt64); }
 
 }  // namespace

@@ -125,15 +125,6 @@ template <class E>
 WICK_SIMD void store(E* p, Vec<E> x, int64_t n) {
   x.store(p, n);
 }
-template <class V>
-WICK_SIMD int64_t count_of(Full) {
-  return V::kSize;
-}
-template <class V>
-WICK_SIMD int64_t count_of(int64_t lanes) {
-  return lanes;
-}
-
 template <int kStep, class V, size_t... I>
 WICK_SIMD V exchanged(V x, std::index_sequence<I...>) {
   return V(__builtin_shufflevector(x.v, x.v, (static_cast<int>(I) ^ kStep)...));
@@ -181,13 +172,13 @@ struct ProductOf {
 struct MaxOf {
   template <class V>
   WICK_SIMD V operator()(V a, V b) const {
-    return where((a > b) | (a != a), a, b);
+    return where(a != a, a, where(a > b, a, b));
   }
 };
 struct MinOf {
   template <class V>
   WICK_SIMD V operator()(V a, V b) const {
-    return where((a < b) | (a != a), a, b);
+    return where(a != a, a, where(a < b, a, b));
   }
 };
 

@@ -56,6 +56,12 @@ WICK_SIMD void with_stride(int64_t stride, F f) {
   f(stride);
 }
 
+/// The first position of window o along dimension d that is not padding.
+WICK_SIMD int64_t first_inside(const Pool2dArgs& a, int d, int64_t o) {
+  const int64_t begin = o * a.stride[d] - a.padding[d];
+  return begin >= 0 ? begin : begin + (a.dilation[d] - 1 - begin) / a.dilation[d] * a.dilation[d];
+}
+
 /// One plane. A position is int32_t where it fits, as wide as a float.
 template <class E, class Index, class S>
 void max_plane(const Pool2dArgs& a, S stride, const E* x, E* y, int64_t* indices) {
@@ -76,7 +82,7 @@ void max_plane(const Pool2dArgs& a, S stride, const E* x, E* y, int64_t* indices
       const int64_t count = o.end - o.begin;
       for (int64_t j = 0; j < count; ++j) {
         const E v = from[j * stride];
-        const bool better = (v > to[j]) | ((v != v) & (to[j] == to[j])) | (at[j] < 0);
+        const bool better = !(v <= to[j]) & (to[j] == to[j]);  // larger, or the first NaN
         to[j] = better ? v : to[j];
         at[j] = better ? start + static_cast<Index>(j) * static_cast<Index>(stride) : at[j];
       }
@@ -84,7 +90,12 @@ void max_plane(const Pool2dArgs& a, S stride, const E* x, E* y, int64_t* indices
     const int64_t row = oh * a.out[1] + tile.begin;
     for (int64_t j = 0; j < width; ++j) y[row + j] = best[j];
     if (indices == nullptr) return;
-    for (int64_t j = 0; j < width; ++j) indices[row + j] = index[j];
+    for (int64_t j = 0; j < width; ++j) {
+      // Nothing was larger than -infinity: the window's first position.
+      indices[row + j] =
+          index[j] >= 0 ? index[j]
+                        : first_inside(a, 0, oh) * a.in[1] + first_inside(a, 1, tile.begin + j);
+    }
   });
 }
 

@@ -146,10 +146,10 @@ void reduce_rows(const ReduceArgs& a, const ReducePart& part, const Reader<E>& r
   });
 }
 
-/// kWidth vectors of neighbouring outputs (or `lanes` of one), stepping over the inputs.
-template <int kWidth, class Combine, class E, class L>
+/// `width` neighbouring outputs, stepping over the inputs: kWidth whole vectors or a part of one.
+template <int kWidth, class Combine, class E>
 WICK_SIMD void reduce_tile(const ReduceArgs& a, const ReducePart& part, const Reader<E>& read,
-                           int64_t offset, L lanes, E identity, E* acc) {
+                           int64_t offset, int64_t width, E identity, E* acc) {
   using V = Vec<E>;
   struct Tile {
     V v[kWidth];
@@ -163,7 +163,7 @@ WICK_SIMD void reduce_tile(const ReduceArgs& a, const ReducePart& part, const Re
   for (int w = 0; w < kWidth; ++w) start.v[w] = V(identity);
   const int64_t stride = inner_stride(a.reduced_ndim, a.reduced_strides);
   const int64_t step = inner_stride(a.kept_ndim, a.kept_strides);
-  const int64_t width = kWidth == 1 ? count_of<V>(lanes) : kWidth * V::kSize;
+  const bool whole = kWidth > 1 || width == V::kSize;
   E buffer[kWidth * V::kSize];
   Cascade<Tile, decltype(combine)> tree(combine);
   tree.push(start);
@@ -174,13 +174,17 @@ WICK_SIMD void reduce_tile(const ReduceArgs& a, const ReducePart& part, const Re
         [&](Tile& sum, int64_t i, Full) WICK_INLINE_LAMBDA {
           const E* const p = read(from + i * stride, step, width, buffer);
           for (int w = 0; w < kWidth; ++w) {
-            sum.v[w] = Combine()(sum.v[w], load(p + w * V::kSize, lanes));
+            const E* const q = p + w * V::kSize;
+            sum.v[w] = Combine()(sum.v[w], whole ? V::load(q) : V::load(q, width));
           }
         },
         combine));
   });
   const Tile result = tree.result();
-  for (int w = 0; w < kWidth; ++w) store(acc + w * V::kSize, result.v[w], lanes);
+  for (int w = 0; w < kWidth; ++w) {
+    E* const q = acc + w * V::kSize;
+    whole ? result.v[w].store(q) : result.v[w].store(q, width);
+  }
 }
 
 template <class E, class Combine>
@@ -191,13 +195,12 @@ void reduce_columns(const ReduceArgs& a, const ReducePart& part, const Reader<E>
   for_each_kept_run(a, part.kept_begin, part.kept_end, [&](int64_t offset, int64_t outputs) {
     int64_t k = 0;
     for (; k + kWidth * kSize <= outputs; k += kWidth * kSize) {
-      reduce_tile<kWidth, Combine>(a, part, read, offset + k * step, Full{}, identity, acc + k);
+      reduce_tile<kWidth, Combine>(a, part, read, offset + k * step, kWidth * kSize, identity,
+                                   acc + k);
     }
-    for (; k + kSize <= outputs; k += kSize) {
-      reduce_tile<1, Combine>(a, part, read, offset + k * step, Full{}, identity, acc + k);
-    }
-    if (k < outputs) {
-      reduce_tile<1, Combine>(a, part, read, offset + k * step, outputs - k, identity, acc + k);
+    for (; k < outputs; k += kSize) {
+      const int64_t width = outputs - k < kSize ? outputs - k : kSize;
+      reduce_tile<1, Combine>(a, part, read, offset + k * step, width, identity, acc + k);
     }
     acc += outputs;
   });

@@ -4,6 +4,12 @@
 namespace wick::cpu::WICK_ISA {
 namespace {
 
+/// Not inlined: with dozens of uses that would be most of this file's code and compile time.
+template <class V>
+[[gnu::noinline]] V exp_of(V x) {
+  return math::exp(x);
+}
+
 /// Calls f(first element, offset of its class 0, lanes) for each row, or for vectors of neighbours.
 template <class T, class Rows, class Columns>
 WICK_SIMD void for_each_line(int64_t dim, int64_t inner, int64_t begin, int64_t end, Rows rows,
@@ -80,7 +86,7 @@ void softmax_line(const Line<T, kColumns>& line, bool log, const T* x, T* y) {
     const V sum = line.reduce(
         V(0),
         [&](int64_t i, auto lanes)
-            WICK_INLINE_LAMBDA { return math::exp(line.load(x, i, lanes) - top); },
+            WICK_INLINE_LAMBDA { return exp_of(line.load(x, i, lanes) - top); },
         SumOf());
     const V log_sum = math::log(sum);
     line.each([&](int64_t i, auto lanes) WICK_INLINE_LAMBDA {
@@ -91,7 +97,7 @@ void softmax_line(const Line<T, kColumns>& line, bool log, const T* x, T* y) {
   const V sum = line.reduce(
       V(0),
       [&](int64_t i, auto lanes) WICK_INLINE_LAMBDA {
-        const V e = math::exp(line.load(x, i, lanes) - top);
+        const V e = exp_of(line.load(x, i, lanes) - top);
         if constexpr (Io<T>::kDirect) line.store(y, i, e, lanes);
         return e;
       },
@@ -101,7 +107,7 @@ void softmax_line(const Line<T, kColumns>& line, bool log, const T* x, T* y) {
     if constexpr (Io<T>::kDirect) {
       line.store(y, i, line.load(y, i, lanes) * scale, lanes);
     } else {  // y would keep too few digits
-      line.store(y, i, math::exp(line.load(x, i, lanes) - top) * scale, lanes);
+      line.store(y, i, exp_of(line.load(x, i, lanes) - top) * scale, lanes);
     }
   });
 }
@@ -119,7 +125,7 @@ void softmax_backward_line(const Line<T, kColumns>& line, bool log, const T* gra
       SumOf());
   line.each([&](int64_t i, auto lanes) WICK_INLINE_LAMBDA {
     const V g = line.load(grad_y, i, lanes), out = line.load(y, i, lanes);
-    line.store(grad_x, i, log ? g - math::exp(out) * sum : out * (g - sum), lanes);
+    line.store(grad_x, i, log ? g - exp_of(out) * sum : out * (g - sum), lanes);
   });
 }
 
@@ -148,7 +154,7 @@ void nll_line(const Line<T, kColumns>& line, const NllArgs& a, const NllForward&
     log_sum = math::log(line.reduce(
         V(0),
         [&](int64_t i, auto lanes)
-            WICK_INLINE_LAMBDA { return math::exp(line.load(x, i, lanes) - top); },
+            WICK_INLINE_LAMBDA { return exp_of(line.load(x, i, lanes) - top); },
         SumOf()));
   }
   if (smoothed) {
@@ -222,7 +228,7 @@ void nll_backward_line(const Line<T, kColumns>& line, const NllArgs& a, const Nl
           w = Io<T>::load(weight + i, lanes);
         }
       }
-      const V p = math::exp(line.load(x, i, lanes) - log_sum);
+      const V p = exp_of(line.load(x, i, lanes) - log_sum);
       line.store(grad_x, i, p * factor - uniform * w, lanes);
     });
   }
