@@ -4,6 +4,7 @@
 #include <tests/support/sample_tensors.h>
 #include <wick/core/autograd.h>
 #include <wick/core/cuda.h>
+#include <wick/kernels/cpu/parallel.h>
 #include <algorithm>
 #include <cmath>
 #include <fstream>
@@ -163,6 +164,25 @@ TEST(OpTable, SecondGradientsAreCentralDifferences) {
     const auto inputs = make_samples(c.specs, kFloat64);
     if (!is_finite(c, inputs)) return;
     EXPECT_TRUE(gradgradcheck(c.function(), inputs, c.wanted()));
+  });
+}
+
+// Fused kernels and compositions of differentiable ops must say the same.
+TEST(OpTable, GradientsWithAGraphAreTheSame) {
+  for_each_case([](const Case& c) {
+    if (!c.differentiable() || !c.row.has(kTwice)) return;
+    for (const DType run : {kFloat64, kFloat32}) {
+      const auto leaves = fresh_leaves(make_samples(c.specs, run), c.wanted());
+      const std::vector<Tensor> plain = gradients(c.function(), leaves);
+      const std::vector<Tensor> graph = gradients(c.function(), leaves, true);
+      for (size_t i = 0; i < plain.size(); ++i) {
+        if (!plain[i].defined()) continue;
+        EXPECT_EQ(graph[i].dtype(), plain[i].dtype());
+        EXPECT_LE(distance(graph[i].detach(), plain[i]), 64 * precision(run))
+            << "input " << i << " in " << name_of(run) << "\nplain " << plain[i].str()
+            << "\ngraph " << graph[i].str();
+      }
+    }
   });
 }
 
@@ -349,7 +369,8 @@ TEST(OpTable, InputsAreLeftAlone) {
 
 TEST(OpTable, PositionAndSizeDoNotMatterElementwise) {
   static constexpr int64_t kCopies = 1031;  // odd, and enough for several threads
-  for_each_case([](const Case& c) {
+  const int threads = cpu::num_threads();
+  for_each_case([&](const Case& c) {
     if (!c.row.has(kPerElement) || c.specs.empty()) return;
     const std::vector<Tensor> small = make_samples(c.specs, kFloat32);
     int64_t rank = 0;
@@ -364,11 +385,14 @@ TEST(OpTable, PositionAndSizeDoNotMatterElementwise) {
         large.push_back(x);
       }
     }
-    const std::vector<Tensor> one = c.row(small), many = c.row(large);
-    if (rank == 0 || one.size() != 1 || one[0].dim() != rank) return;
-    // In-place rows write to the first input alone; a smaller one would not hold the result.
-    const Tensor wanted = one[0].unsqueeze(0).expand(many[0].sizes()).contiguous();
-    EXPECT_TRUE(same_bits(many[0], wanted));
+    const std::vector<Tensor> one = c.row(small);
+    if (rank == 0 || one[0].dim() != rank) return;
+    for (const int count : {1, 2, threads}) {
+      cpu::set_num_threads(count);
+      const std::vector<Tensor> many = c.row(large);
+      const Tensor wanted = one[0].unsqueeze(0).expand(many[0].sizes()).contiguous();
+      EXPECT_TRUE(same_bits(many[0], wanted)) << count << " threads";
+    }
   });
 }
 

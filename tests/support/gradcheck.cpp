@@ -34,7 +34,8 @@ std::vector<Tensor> fresh_leaves(const std::vector<Tensor>& inputs,
   return leaves;
 }
 
-std::vector<Tensor> gradients(const TensorFunction& f, const std::vector<Tensor>& inputs) {
+std::vector<Tensor> gradients(const TensorFunction& f, const std::vector<Tensor>& inputs,
+                              bool create_graph) {
   std::vector<Tensor> outputs, seeds, sources;
   const std::vector<Tensor> results = f(inputs);
   for (size_t i = 0; i < results.size(); ++i) {
@@ -46,7 +47,7 @@ std::vector<Tensor> gradients(const TensorFunction& f, const std::vector<Tensor>
     if (x.defined() && x.requires_grad()) sources.push_back(x);
   std::vector<Tensor> found;
   if (!outputs.empty() && !sources.empty())
-    found = autograd::grad(outputs, sources, seeds, std::nullopt, false, true);
+    found = autograd::grad(outputs, sources, seeds, std::nullopt, create_graph, true);
   std::vector<Tensor> grads;
   size_t next = 0;
   for (const Tensor& x : inputs) {

@@ -12,7 +12,8 @@ using TensorFunction = std::function<std::vector<Tensor>(const std::vector<Tenso
 
 /// The gradients of sum_i <outputs_i, seed_i> with respect to the inputs that require one; zeros where
 /// nothing flowed, undefined for the other inputs. Floating outputs alone count.
-std::vector<Tensor> gradients(const TensorFunction& f, const std::vector<Tensor>& inputs);
+std::vector<Tensor> gradients(const TensorFunction& f, const std::vector<Tensor>& inputs,
+                              bool create_graph = false);
 /// A copy of each tensor, of which those marked require a gradient.
 std::vector<Tensor> fresh_leaves(const std::vector<Tensor>& inputs, const std::vector<bool>& wanted);
 
