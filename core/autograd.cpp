@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 #include <wick/core/allocator.h>
 #include <wick/core/autograd_meta.h>
 #include <wick/core/iterate.h>
@@ -108,6 +109,9 @@ AutogradMeta::~AutogradMeta() {
     a->forget();
     static_cast<const Node*>(a)->release();
   }
+  // A parameter that was assigned a million times leaves a chain: free it link by link.
+  while (replaced_by && replaced_by->use_count() == 1 && replaced_by->meta())
+    replaced_by = std::exchange(replaced_by->meta()->replaced_by, nullptr);
 }
 
 namespace {

@@ -151,7 +151,8 @@ class LambdaNode final : public Node {
     return (*f_)(context);
   }
   void release_saved() noexcept override {
-    if constexpr (!std::is_empty_v<F>) f_.reset();
+    // A lambda without saved tensors can run again, as in PyTorch.
+    if constexpr (!std::is_trivially_destructible_v<F>) f_.reset();
   }
   std::optional<F> f_;
 };

@@ -161,6 +161,10 @@ class Engine {
       if (!changed.defined()) continue;
       WICK_CHECK(ShapeError, changed.sizes() == g.sizes(), "backward: a hook of '", node.name(),
                  "' returned a gradient of shape ", changed.sizes(), ", expected ", g.sizes());
+      WICK_CHECK(DTypeError, changed.dtype() == g.dtype(), "backward: a hook of '", node.name(),
+                 "' returned a ", changed.dtype(), " gradient, expected ", g.dtype());
+      WICK_CHECK(DeviceError, changed.device() == g.device(), "backward: a hook of '", node.name(),
+                 "' returned a gradient on ", changed.device(), ", expected one on ", g.device());
       g = std::move(changed);
     }
     for (const auto& [output, impl] : hooks->retained) {

@@ -165,8 +165,7 @@ Device common_device(const char* op, std::initializer_list<const Tensor*> tensor
 }
 
 Tensor make_empty(IntArrayRef sizes, DType dtype, Device device) {
-  int64_t numel = 1;
-  for (const int64_t s : sizes) numel *= s;
+  const int64_t numel = checked_numel("result", sizes);
   return Tensor(TensorImpl::make(StorageImpl::allocate(numel * element_size(dtype), device), 0,
                                  sizes, dtype));
 }

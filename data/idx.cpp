@@ -46,7 +46,12 @@ class Source {
         WICK_CHECK(IoError, code != Z_ERRNO, "cannot read '", path_, "': ", std::strerror(errno));
         need(false, "its compressed data are damaged (", text, ")");
       }
-      if (got == 0) break;
+      if (got == 0) {
+        int code = 0;
+        gzerror(file_, &code);
+        need(code != Z_BUF_ERROR, "its compressed data end too early");
+        break;
+      }
       total += static_cast<size_t>(got);
     }
     return total;

@@ -60,11 +60,15 @@ std::string folder_of(const std::string& path) {
 AtomicFile::AtomicFile(const std::string& path) : path_(resolve(path)) {
   static std::atomic<unsigned> counter{0};
   struct stat info {};
-  WICK_CHECK(IoError, ::stat(path_.c_str(), &info) != 0 || S_ISREG(info.st_mode), "cannot write '",
-             path, "': it exists and is not a regular file");
-  temporary_ = str(path_, ".tmp.", static_cast<int64_t>(::getpid()), ".", counter.fetch_add(1));
-  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  const bool exists = ::stat(path_.c_str(), &info) == 0;
+  WICK_CHECK(IoError, !exists || S_ISREG(info.st_mode), "cannot write '", path,
+             "': it exists and is not a regular file");
+  do {  // a killed process, perhaps of the same number, may have left its file behind
+    temporary_ = str(path_, ".tmp.", static_cast<int64_t>(::getpid()), ".", counter.fetch_add(1));
+    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  } while (descriptor_ < 0 && errno == EEXIST);
   WICK_CHECK(IoError, descriptor_ >= 0, "cannot write '", path, "': ", std::strerror(errno));
+  if (exists) ::fchmod(descriptor_, info.st_mode & 07777);  // as private as the file it replaces
 }
 
 AtomicFile::~AtomicFile() {

@@ -151,10 +151,14 @@ class Reader {
     need(e.begin <= e.end, label, " ends (", e.end, ") before it begins (", e.begin, ")");
     uint64_t bytes = static_cast<uint64_t>(element_size(e.dtype));
     bool fits = true;
-    for (const int64_t s : e.shape)
-      fits &= !__builtin_mul_overflow(bytes, static_cast<uint64_t>(s), &bytes);
-    const bool empty = std::find(e.shape.begin(), e.shape.end(), 0) != e.shape.end();
-    need(fits || empty, label, " has more bytes than can be counted");
+    bool empty = false;
+    for (const int64_t s : e.shape) {
+      empty |= s == 0;
+      // Strides count on with the sizes of an empty tensor too.
+      fits &= !__builtin_mul_overflow(bytes, static_cast<uint64_t>(std::max<int64_t>(s, 1)), &bytes);
+    }
+    need(fits && bytes <= INT64_MAX / 16, label, " of shape ", IntArrayRef(e.shape),
+         " has more bytes than can be counted");
     if (empty) bytes = 0;
     need(bytes == e.end - e.begin, label, " of shape ", IntArrayRef(e.shape), " needs ", bytes,
          " bytes, its data_offsets span ", e.end - e.begin);

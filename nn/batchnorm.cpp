@@ -1,5 +1,6 @@
 #include <wick/nn/batchnorm.h>
 
+#include <cmath>
 #include <ostream>
 #include <wick/nn/init.h>
 
@@ -9,6 +10,10 @@ namespace detail {
 BatchNormState::BatchNormState(const BatchNormOptions& o) : options(o) {
   WICK_CHECK(ValueError, o.num_features() > 0, "BatchNorm: expected num_features >= 1, got ",
              o.num_features());
+  WICK_CHECK(ValueError, o.eps() >= 0 && std::isfinite(o.eps()),
+             "BatchNorm: expected a finite eps >= 0, got ", o.eps());
+  WICK_CHECK(ValueError, std::isfinite(o.momentum().value_or(0)),
+             "BatchNorm: expected a finite momentum, got ", o.momentum().value_or(0));
   register_all();
 }
 

@@ -2,6 +2,7 @@
 
 #include <cxxabi.h>
 #include <cstdlib>
+#include <mutex>
 #include <ostream>
 #include <sstream>
 #include <typeinfo>
@@ -14,6 +15,8 @@ Module::Module(std::string name) : name_(std::move(name)) {}
 Module::~Module() = default;
 
 const std::string& Module::name() const noexcept {
+  static std::mutex mutex;  // several threads may ask a module for the first time
+  const std::lock_guard lock(mutex);
   if (!name_) {
     int status = 0;
     char* text = abi::__cxa_demangle(typeid(*this).name(), nullptr, nullptr, &status);
@@ -191,17 +194,18 @@ void Module::to(Device device, bool non_blocking) {
 
 // --- state
 
-namespace {
-
 // Every name, also further names of tied tensors: a state must load into an untied model too.
 template <class Add>
-void each_state(const std::string& prefix, const Module& m, const Add& add) {
-  for (const auto& item : m.named_parameters(false)) add(join(prefix, item.key()), item.value());
-  for (const auto& item : m.named_buffers(false)) add(join(prefix, item.key()), item.value());
-  for (const auto& item : m.named_children()) {
-    if (item.value()) each_state(join(prefix, item.key()), *item.value(), add);
-  }
+void Module::each_state(const std::string& prefix, const Add& add) const {
+  const auto add_defined = [&](const std::string& name, const Tensor& t) {
+    if (t.defined()) add(join(prefix, name), t);
+  };
+  for (const auto& item : parameters_) add_defined(item.key(), item.value()->value());
+  for (const auto& item : buffers_) add_defined(item.key(), item.value()->value());
+  for (const auto& item : children_) item.value()->each_state(join(prefix, item.key()), add);
 }
+
+namespace {
 
 std::string list_keys(const std::vector<std::string>& keys) {
   std::string text;
@@ -213,7 +217,7 @@ std::string list_keys(const std::vector<std::string>& keys) {
 
 StateDict Module::state_dict() const {
   StateDict state;
-  each_state("", *this, [&](const std::string& name, const Tensor& t) {
+  each_state("", [&](const std::string& name, const Tensor& t) {
     state.insert(name, t.detach());
   });
   return state;
@@ -224,7 +228,7 @@ Module::LoadResult Module::load_state_dict(const StateDict& state, bool strict) 
   std::string problems;
   std::vector<std::pair<Tensor, Tensor>> copies;
   OrderedDict<std::string, Tensor> own;
-  each_state("", *this, [&](const std::string& name, const Tensor& t) { own.insert(name, t); });
+  each_state("", [&](const std::string& name, const Tensor& t) { own.insert(name, t); });
   std::vector<std::string> shapes;
   for (const auto& item : own) {
     const Tensor* value = state.find(item.key());

@@ -143,6 +143,8 @@ class WICK_API Module : public std::enable_shared_from_this<Module> {
   void visit(const std::string& prefix, const Visit& visitor) const;
   template <class Change>
   void convert(const Change& change);
+  template <class Add>
+  void each_state(const std::string& prefix, const Add& add) const;
   void copy_state_from(const Module& other, const std::optional<Device>& device);
 
   bool training_ = true;

@@ -119,7 +119,7 @@ TEST(Autograd, retained_graph_can_be_walked_again) {
 
 TEST(Autograd, a_graph_that_saved_nothing_needs_no_retaining) {
   const Tensor x = leaf({2});
-  const Tensor y = x + x;
+  const Tensor y = (x + x).sum();
   y.backward();
   y.backward();  // as in PyTorch: nothing was freed
   EXPECT_EQ(grad_of(x), Values{4});
@@ -218,7 +218,7 @@ TEST(AutogradHooks, see_replace_and_leave_gradients) {
     seen.push_back("leaf " + str(g.item<double>()));
     return g + 1;
   });
-  (y * 2).backward();
+  (y * 2).backward({}, /*retain_graph=*/true);
   EXPECT_EQ(seen, (std::vector<std::string>{"first 2", "second 20", "leaf 60"}));
   EXPECT_EQ(grad_of(x), Values{61});
   y.remove_hook(second);
@@ -395,7 +395,7 @@ TEST(AutogradInPlace, write_into_a_view_reaches_the_base) {
   const Tensor x = leaf({1, 2, 3});
   Tensor y = x * 1;
   y[0].mul_(5);
-  y.slice(0, 1, 3).mul_(y.slice(0, 0, 2).detach());  // 2 * 5, 3 * 2
+  y.slice(0, 1, 3).mul_(y.slice(0, 0, 2).detach().clone());  // 2 * 5, 3 * 2
   y.sum().backward();
   EXPECT_EQ(y.to_vector<double>(), (Values{5, 10, 6}));
   EXPECT_EQ(grad_of(x), (Values{5, 5, 2}));
@@ -428,7 +428,7 @@ TEST(AutogradInPlace, views_of_views_and_transposed_ones) {
   Tensor y = (x * 1).view({2, 3});
   Tensor column = y.transpose(0, 1)[2];  // elements 2 and 5
   EXPECT_FALSE(column.is_contiguous());
-  column.mul_(column.detach());
+  column.mul_(column.detach().clone());
   y.sum().backward();
   EXPECT_EQ(grad_of(x), (Values{1, 1, 2, 1, 1, 5}));
 }
@@ -475,6 +475,14 @@ TEST(AutogradInPlace, second_derivative_through_a_written_view) {
   EXPECT_EQ(g.to_vector<double>(), (Values{12, 1}));
   g.sum().backward();
   EXPECT_EQ(grad_of(x), (Values{12, 0}));
+}
+
+TEST(AutogradInPlace, an_argument_that_overlaps_is_read_before_it_is_written) {
+  Tensor x = arange(1, 6, kFloat64);
+  x.slice(0, 1, 5).add_(x.slice(0, 0, 4));
+  EXPECT_EQ(x.to_vector<double>(), (Values{1, 3, 5, 7, 9}));
+  x.slice(0, 1, 5).copy_(x.slice(0, 0, 4));
+  EXPECT_EQ(x.to_vector<double>(), (Values{1, 1, 3, 5, 7}));
 }
 
 TEST(AutogradInPlace, under_no_grad_a_leaf_changes_and_stays_one) {

@@ -31,48 +31,506 @@ struct Layer {
   Built (*build)();
 };
 
-#define LAYER(name, torch, expression, input, text)                            \
-  {name, input, text, [] {                                                     \
-     auto holder = expression;                                                 \
+#define LAYER(name, torch, expression, input, text)                               \
+  {name, input, text, [] {                                                        \
+     auto holder = expression;                                                    \
      return Built{holder.ptr(), [holder](const Tensor& x) { return holder(x); }}; \
    }},
 
-// LAYER(name, PyTorch's expression, wick's expression, input, what it prints). make_reference.py reads
-// these, gives the parameters sample values and stores what training and then evaluation give.
+// LAYER(name, PyTorch's expression, wick's expression, input, what it prints). make_reference.py
+// reads these, gives the parameters sample values and stores what training and then evaluation
+// give.
 // clang-format off: a row is a line.
-const Layer kLayers[] = {
-LAYER("Linear", "torch.nn.Linear(3, 4)", Linear(3, 4), "f[2,3]", "wick::nn::Linear(in_features=3, out_features=4, bias=true)")
-LAYER("Linear/bare", "torch.nn.Linear(2, 5, bias=False)", Linear(LinearOptions(2, 5).bias(false)), "f[2,3,2]", "wick::nn::Linear(in_features=2, out_features=5, bias=false)")
-LAYER("Flatten", "torch.nn.Flatten()", Flatten(), "f[2,3,4]", "wick::nn::Flatten(start_dim=1, end_dim=-1)")
-LAYER("Flatten/dims", "torch.nn.Flatten(0, 1)", Flatten(FlattenOptions().start_dim(0).end_dim(1)), "f[2,3,4]", "wick::nn::Flatten(start_dim=0, end_dim=1)")
-LAYER("Conv2d", "torch.nn.Conv2d(2, 3, 3)", Conv2d(2, 3, 3), "f[1,2,4,5]", "wick::nn::Conv2d(2, 3, kernel_size=[3, 3], stride=[1, 1])")
-LAYER("Conv2d/options", "torch.nn.Conv2d(2, 4, (2, 3), stride=(2, 1), padding=(1, 2), dilation=(1, 2), groups=2, bias=False)", Conv2d(Conv2dOptions(2, 4, {2, 3}).stride({2, 1}).padding({1, 2}).dilation({1, 2}).groups(2).bias(false)), "f[1,2,4,4]", "wick::nn::Conv2d(2, 4, kernel_size=[2, 3], stride=[2, 1], padding=[1, 2], dilation=[1, 2], groups=2, bias=false)")
-LAYER("Conv2d/unbatched", "torch.nn.Conv2d(1, 2, 1, stride=2)", Conv2d(Conv2dOptions(1, 2, 1).stride(2)), "f[1,5,5]", "wick::nn::Conv2d(1, 2, kernel_size=[1, 1], stride=[2, 2])")
-LAYER("MaxPool2d", "torch.nn.MaxPool2d(2)", MaxPool2d(2), "f[1,2,4,4]", "wick::nn::MaxPool2d(kernel_size=[2, 2], stride=[2, 2], padding=[0, 0], dilation=[1, 1], ceil_mode=false)")
-LAYER("MaxPool2d/options", "torch.nn.MaxPool2d((3, 2), stride=(2, 1), padding=(1, 0), ceil_mode=True)", MaxPool2d(MaxPool2dOptions({3, 2}).stride({2, 1}).padding({1, 0}).ceil_mode(true)), "f[2,5,4]", "wick::nn::MaxPool2d(kernel_size=[3, 2], stride=[2, 1], padding=[1, 0], dilation=[1, 1], ceil_mode=true)")
-LAYER("AvgPool2d", "torch.nn.AvgPool2d(2)", AvgPool2d(2), "f[1,2,4,4]", "wick::nn::AvgPool2d(kernel_size=[2, 2], stride=[2, 2], padding=[0, 0])")
-LAYER("AvgPool2d/options", "torch.nn.AvgPool2d(3, stride=2, padding=1, ceil_mode=True, count_include_pad=False)", AvgPool2d(AvgPool2dOptions(3).stride(2).padding(1).ceil_mode(true).count_include_pad(false)), "f[2,5,4]", "wick::nn::AvgPool2d(kernel_size=[3, 3], stride=[2, 2], padding=[1, 1])")
-LAYER("BatchNorm1d", "torch.nn.BatchNorm1d(3)", BatchNorm1d(3), "f[4,3]", "wick::nn::BatchNorm1d(3, eps=1e-05, momentum=0.1, affine=true, track_running_stats=true)")
-LAYER("BatchNorm1d/average", "torch.nn.BatchNorm1d(2, eps=0.5, momentum=None)", BatchNorm1d(BatchNormOptions(2).eps(0.5).momentum(std::nullopt)), "f[3,2,4]", "wick::nn::BatchNorm1d(2, eps=0.5, momentum=None, affine=true, track_running_stats=true)")
-LAYER("BatchNorm2d", "torch.nn.BatchNorm2d(2, momentum=0.5)", BatchNorm2d(BatchNormOptions(2).momentum(0.5)), "f[2,2,2,3]", "wick::nn::BatchNorm2d(2, eps=1e-05, momentum=0.5, affine=true, track_running_stats=true)")
-LAYER("BatchNorm2d/plain", "torch.nn.BatchNorm2d(2, affine=False)", BatchNorm2d(BatchNormOptions(2).affine(false)), "f[1,2,3,3]", "wick::nn::BatchNorm2d(2, eps=1e-05, momentum=0.1, affine=false, track_running_stats=true)")
-LAYER("BatchNorm2d/stateless", "torch.nn.BatchNorm2d(2, track_running_stats=False)", BatchNorm2d(BatchNormOptions(2).track_running_stats(false)), "f[2,2,2,3]", "wick::nn::BatchNorm2d(2, eps=1e-05, momentum=0.1, affine=true, track_running_stats=false)")
-LAYER("Dropout/none", "torch.nn.Dropout(0.0)", Dropout(0.0), "f[2,3]", "wick::nn::Dropout(p=0, inplace=false)")
-LAYER("Dropout/all", "torch.nn.Dropout(1.0)", Dropout(DropoutOptions(1.0)), "f[2,3]", "wick::nn::Dropout(p=1, inplace=false)")
-LAYER("ReLU", "torch.nn.ReLU()", ReLU(), "f{-1,0,2}", "wick::nn::ReLU()")
-LAYER("ReLU/inplace", "torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.ReLU(inplace=True))", Sequential(Linear(3, 2), ReLU(ReLUOptions(true))), "f[2,3]", "wick::nn::Sequential(\n  (0): wick::nn::Linear(in_features=3, out_features=2, bias=true)\n  (1): wick::nn::ReLU(inplace=true)\n)")
-LAYER("Sigmoid", "torch.nn.Sigmoid()", Sigmoid(), "f[2,3]", "wick::nn::Sigmoid()")
-LAYER("Sigmoid/far", "torch.nn.Sigmoid()", Sigmoid(), "f{-100,0,100}", "wick::nn::Sigmoid()")
-LAYER("Tanh", "torch.nn.Tanh()", Tanh(), "f[2,3]", "wick::nn::Tanh()")
-LAYER("Tanh/far", "torch.nn.Tanh()", Tanh(), "f{-100,0,100}", "wick::nn::Tanh()")
-LAYER("GELU", "torch.nn.GELU()", GELU(), "f[2,3]", "wick::nn::GELU()")
-LAYER("GELU/tanh", "torch.nn.GELU(approximate='tanh')", GELU(GELUOptions().approximate("tanh")), "f[2,3]", "wick::nn::GELU()")
-LAYER("LogSoftmax", "torch.nn.LogSoftmax(1)", LogSoftmax(1), "f[2,3]", "wick::nn::LogSoftmax(dim=1)")
-LAYER("LogSoftmax/dim", "torch.nn.LogSoftmax(-2)", LogSoftmax(LogSoftmaxOptions(-2)), "f[2,3,2]", "wick::nn::LogSoftmax(dim=-2)")
-LAYER("Embedding", "torch.nn.Embedding(5, 3)", Embedding(5, 3), "n5[2,4]", "wick::nn::Embedding(num_embeddings=5, embedding_dim=3)")
-LAYER("Embedding/padding", "torch.nn.Embedding(5, 2, padding_idx=-3)", Embedding(EmbeddingOptions(5, 2).padding_idx(-3)), "n5[7]", "wick::nn::Embedding(num_embeddings=5, embedding_dim=2, padding_idx=2)")
-LAYER("Sequential", "torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2), torch.nn.GELU(), torch.nn.Flatten(), torch.nn.Linear(8, 2))", Sequential(Conv2d(1, 2, 3), BatchNorm2d(2), GELU(), Flatten(), Linear(8, 2)), "f[2,1,4,4]", "wick::nn::Sequential(\n  (0): wick::nn::Conv2d(1, 2, kernel_size=[3, 3], stride=[1, 1])\n  (1): wick::nn::BatchNorm2d(2, eps=1e-05, momentum=0.1, affine=true, track_running_stats=true)\n  (2): wick::nn::GELU()\n  (3): wick::nn::Flatten(start_dim=1, end_dim=-1)\n  (4): wick::nn::Linear(in_features=8, out_features=2, bias=true)\n)")
-};
+const Layer kLayers[] =
+    {LAYER(
+        "Linear", "torch.nn.Linear(3, 4)", Linear(3, 4), "f[2,3]",
+        "wick::nn::Linear(in_features=3, out_features=4, bias=true)") LAYER("Linear/bare",
+                                                                            "torch.nn.Linear(2, 5, "
+                                                                            "bias=False)",
+                                                                            Linear(
+                                                                                LinearOptions(2, 5)
+                                                                                    .bias(false)),
+                                                                            "f[2,3,2]",
+                                                                            "wick::nn::Linear(in_"
+                                                                            "features=2, "
+                                                                            "out_features=5, "
+                                                                            "bias=false)")
+         LAYER(
+             "Flatten", "torch.nn.Flatten()", Flatten(), "f[2,3,4]",
+             "wick::nn::Flatten(start_dim=1, end_dim=-1)") LAYER("Flatten/dims",
+                                                                 "torch.nn.Flatten(0, 1)",
+                                                                 Flatten(FlattenOptions()
+                                                                             .start_dim(0)
+                                                                             .end_dim(1)),
+                                                                 "f[2,3,4]",
+                                                                 "wick::nn::Flatten(start_"
+                                                                 "dim=0, end_dim=1)") LAYER("Conv2"
+                                                                                            "d",
+                                                                                            "torch."
+                                                                                            "nn."
+                                                                                            "Conv2d"
+                                                                                            "(2, "
+                                                                                            "3, 3)",
+                                                                                            Conv2d(
+                                                                                                2,
+                                                                                                3,
+                                                                                                3),
+                                                                                            "f[1,2,"
+                                                                                            "4,5]",
+                                                                                            "wick::"
+                                                                                            "nn::"
+                                                                                            "Conv2d"
+                                                                                            "(2, "
+                                                                                            "3, "
+                                                                                            "kernel"
+                                                                                            "_size="
+                                                                                            "[3, "
+                                                                                            "3], "
+                                                                                            "stride"
+                                                                                            "=[1, "
+                                                                                            "1])")
+             LAYER(
+                 "Conv2d/options",
+                 "torch.nn.Conv2d(2, 4, (2, 3), stride=(2, 1), padding=(1, 2), "
+                 "dilation=(1, 2), groups=2, bias=False)",
+                 Conv2d(
+                     Conv2dOptions(2, 4, {2, 3})
+                         .stride({2, 1})
+                         .padding({1, 2})
+                         .dilation({1, 2})
+                         .groups(2)
+                         .bias(false)),
+                 "f[1,2,4,4]",
+                 "wick::nn::Conv2d(2, 4, kernel_size=[2, 3], stride=[2, 1], padding=[1, "
+                 "2], dilation=[1, 2], groups=2, bias=false)")
+                 LAYER("Conv2d/unbatched", "torch.nn.Conv2d(1, 2, 1, stride=2)",
+                       Conv2d(Conv2dOptions(1, 2, 1).stride(2)), "f[1,5,5]",
+                       "wick::nn::Conv2d(1, 2, kernel_size=[1, 1], stride=[2, 2])")
+                     LAYER("MaxPool2d", "torch.nn.MaxPool2d(2)", MaxPool2d(2), "f[1,2,4,4]",
+                           "wick::nn::MaxPool2d(kernel_size=[2, 2], stride=[2, 2], "
+                           "padding=[0, 0], dilation=[1, 1], ceil_mode=false)")
+                         LAYER("MaxPool2d/options",
+                               "torch.nn.MaxPool2d((3, 2), stride=(2, 1), padding=(1, 0), "
+                               "ceil_mode=True)",
+                               MaxPool2d(
+                                   MaxPool2dOptions({3, 2})
+                                       .stride({2, 1})
+                                       .padding({1, 0})
+                                       .ceil_mode(true)),
+                               "f[2,5,4]",
+                               "wick::nn::MaxPool2d(kernel_size=[3, 2], stride=[2, 1], "
+                               "padding=[1, 0], dilation=[1, 1], ceil_mode=true)")
+                             LAYER("AvgPool2d", "torch.nn.AvgPool2d(2)", AvgPool2d(2), "f[1,2,4,4]",
+                                   "wick::nn::AvgPool2d(kernel_size=[2, 2], stride=[2, 2], "
+                                   "padding=[0, 0])")
+                                 LAYER("AvgPool2d/options",
+                                       "torch.nn.AvgPool2d(3, stride=2, padding=1, "
+                                       "ceil_mode=True, count_include_pad=False)",
+                                       AvgPool2d(
+                                           AvgPool2dOptions(3)
+                                               .stride(2)
+                                               .padding(1)
+                                               .ceil_mode(true)
+                                               .count_include_pad(false)),
+                                       "f[2,5,4]",
+                                       "wick::nn::AvgPool2d(kernel_size=[3, 3], stride=[2, "
+                                       "2], padding=[1, 1])") LAYER("BatchNorm1d",
+                                                                    "torch.nn.BatchNorm1d(3)",
+                                                                    BatchNorm1d(3), "f[4,3]",
+                                                                    "wick::nn::BatchNorm1d(3, "
+                                                                    "eps=1e-05, "
+                                                                    "momentum=0.1, affine=true, "
+                                                                    "track_running_stats=true)")
+                                     LAYER("BatchNorm1d/average",
+                                           "torch.nn.BatchNorm1d(2, eps=0.5, "
+                                           "momentum=None)",
+                                           BatchNorm1d(
+                                               BatchNormOptions(2)
+                                                   .eps(0.5)
+                                                   .momentum(std::nullopt)),
+                                           "f[3,2,4]",
+                                           "wick::nn::BatchNorm1d(2, eps=0.5, "
+                                           "momentum=None, affine=true, "
+                                           "track_running_stats=true)")
+                                         LAYER("BatchNorm2d",
+                                               "torch.nn.BatchNorm2d(2, momentum=0.5)",
+                                               BatchNorm2d(BatchNormOptions(2).momentum(0.5)),
+                                               "f[2,2,2,3]",
+                                               "wick::nn::BatchNorm2d(2, eps=1e-05, "
+                                               "momentum=0.5, affine=true, "
+                                               "track_running_stats=true)") LAYER("BatchNorm2d/"
+                                                                                  "plain",
+                                                                                  "torch.nn."
+                                                                                  "BatchNorm2d(2, "
+                                                                                  "affine=False)",
+                                                                                  BatchNorm2d(
+                                                                                      BatchNormOptions(
+                                                                                          2)
+                                                                                          .affine(
+                                                                                              false)),
+                                                                                  "f[1,2,3,3]",
+                                                                                  "wick::nn::"
+                                                                                  "BatchNorm2d(2, "
+                                                                                  "eps=1e-05, "
+                                                                                  "momentum=0.1, "
+                                                                                  "affine=false, "
+                                                                                  "track_running_"
+                                                                                  "stats=true)")
+                                             LAYER("BatchNorm2d/stateless",
+                                                   "torch.nn.BatchNorm2d(2, "
+                                                   "track_running_stats=False)",
+                                                   BatchNorm2d(
+                                                       BatchNormOptions(2)
+                                                           .track_running_stats(false)),
+                                                   "f[2,2,2,3]",
+                                                   "wick::nn::BatchNorm2d(2, "
+                                                   "eps=1e-05, momentum=0.1, "
+                                                   "affine=true, "
+                                                   "track_running_stats=false)")
+                                                 LAYER(
+                                                     "Dropout/none",
+                                                     "torch.nn.Dropout(0.0)", Dropout(0.0),
+                                                     "f[2,3]",
+                                                     "wick::nn::Dropout(p=0, "
+                                                     "inplace=false)") LAYER("Dropout/all",
+                                                                             "torch.nn.Dropout(1."
+                                                                             "0)",
+                                                                             Dropout(
+                                                                                 DropoutOptions(
+                                                                                     1.0)),
+                                                                             "f[2,3]",
+                                                                             "wick::nn::Dropout(p="
+                                                                             "1, "
+                                                                             "inplace=false)") LAYER("ReLU",
+                                                                                                     "torch.nn.ReLU()",
+                                                                                                     ReLU(),
+                                                                                                     "f{-1,0,2}",
+                                                                                                     "wick::nn::ReLU()")
+                                                     LAYER("ReLU/inplace",
+                                                           "torch.nn."
+                                                           "Sequential(torch."
+                                                           "nn.Linear(3, 2), "
+                                                           "torch.nn.ReLU("
+                                                           "inplace=True))",
+                                                           Sequential(Linear(3, 2),
+                                                                      ReLU(ReLUOptions(true))),
+                                                           "f[2,3]",
+                                                           "wick::nn::"
+                                                           "Sequential(\n  "
+                                                           "(0): "
+                                                           "wick::nn::Linear("
+                                                           "in_features=3, "
+                                                           "out_features=2, "
+                                                           "bias=true)\n  "
+                                                           "(1): "
+                                                           "wick::nn::ReLU("
+                                                           "inplace=true)\n)")
+                                                         LAYER("Sigmoid",
+                                                               "torch.nn."
+                                                               "Sigmoid()",
+                                                               Sigmoid(),
+                                                               "f[2,3]",
+                                                               "wick::nn::"
+                                                               "Sigmoid()")
+                                                             LAYER("Sigmoid/"
+                                                                   "far",
+                                                                   "torch.nn."
+                                                                   "Sigmoid("
+                                                                   ")",
+                                                                   Sigmoid(),
+                                                                   "f{-100,0,"
+                                                                   "100}",
+                                                                   "wick::nn:"
+                                                                   ":Sigmoid("
+                                                                   ")")
+                                                                 LAYER("Tanh", "torch.nn.Tanh()",
+                                                                       Tanh(), "f[2,3]",
+                                                                       "wick::nn::Tanh()")
+                                                                     LAYER(
+                                                                         "Tan"
+                                                                         "h/"
+                                                                         "fa"
+                                                                         "r",
+                                                                         "tor"
+                                                                         "ch."
+                                                                         "nn."
+                                                                         "Tan"
+                                                                         "h("
+                                                                         ")",
+                                                                         Tanh(),
+                                                                         "f{-"
+                                                                         "100"
+                                                                         ",0,"
+                                                                         "100"
+                                                                         "}",
+                                                                         "wic"
+                                                                         "k::"
+                                                                         "nn:"
+                                                                         ":Ta"
+                                                                         "nh("
+                                                                         ")") LAYER("GELU",
+                                                                                    "torch.nn.GELU("
+                                                                                    ")",
+                                                                                    GELU(),
+                                                                                    "f[2,3]",
+                                                                                    "wick::nn::"
+                                                                                    "GELU()")
+                                                                         LAYER("G"
+                                                                               "E"
+                                                                               "L"
+                                                                               "U"
+                                                                               "/"
+                                                                               "t"
+                                                                               "a"
+                                                                               "n"
+                                                                               "h",
+                                                                               "t"
+                                                                               "o"
+                                                                               "r"
+                                                                               "c"
+                                                                               "h"
+                                                                               "."
+                                                                               "n"
+                                                                               "n"
+                                                                               "."
+                                                                               "G"
+                                                                               "E"
+                                                                               "L"
+                                                                               "U"
+                                                                               "("
+                                                                               "a"
+                                                                               "p"
+                                                                               "p"
+                                                                               "r"
+                                                                               "o"
+                                                                               "x"
+                                                                               "i"
+                                                                               "m"
+                                                                               "a"
+                                                                               "t"
+                                                                               "e"
+                                                                               "="
+                                                                               "'"
+                                                                               "t"
+                                                                               "a"
+                                                                               "n"
+                                                                               "h"
+                                                                               "'"
+                                                                               ")",
+                                                                               GELU(GELUOptions().approximate(
+                                                                                   "tanh")),
+                                                                               "f"
+                                                                               "["
+                                                                               "2"
+                                                                               ","
+                                                                               "3"
+                                                                               "]",
+                                                                               "w"
+                                                                               "i"
+                                                                               "c"
+                                                                               "k"
+                                                                               ":"
+                                                                               ":"
+                                                                               "n"
+                                                                               "n"
+                                                                               ":"
+                                                                               ":"
+                                                                               "G"
+                                                                               "E"
+                                                                               "L"
+                                                                               "U"
+                                                                               "("
+                                                                               ")") LAYER("LogSoftm"
+                                                                                          "ax",
+                                                                                          "torch."
+                                                                                          "nn."
+                                                                                          "LogSoftm"
+                                                                                          "ax(1)",
+                                                                                          LogSoftmax(
+                                                                                              1),
+                                                                                          "f[2,3]",
+                                                                                          "wick::"
+                                                                                          "nn::"
+                                                                                          "LogSoftm"
+                                                                                          "ax(dim="
+                                                                                          "1)")
+                                                                             LAYER(
+                                                                                 "LogSoftmax/dim",
+                                                                                 "torch.nn."
+                                                                                 "LogSoftmax(-2)",
+                                                                                 LogSoftmax(LogSoftmaxOptions(
+                                                                                     -2)),
+                                                                                 "f[2,3,2]",
+                                                                                 "wick::nn::"
+                                                                                 "LogSoftmax(dim=-"
+                                                                                 "2)")
+                                                                                 LAYER(
+                                                                                     "Embedding",
+                                                                                     "torch.nn."
+                                                                                     "Embedding(5, "
+                                                                                     "3)",
+                                                                                     Embedding(
+                                                                                         5, 3),
+                                                                                     "n5[2,4]",
+                                                                                     "wick::nn::"
+                                                                                     "Embedding("
+                                                                                     "num_"
+                                                                                     "embeddings=5,"
+                                                                                     " embedding_"
+                                                                                     "dim=3)")
+                                                                                     LAYER("Embeddi"
+                                                                                           "ng/"
+                                                                                           "paddin"
+                                                                                           "g",
+                                                                                           "torch."
+                                                                                           "nn."
+                                                                                           "Embeddi"
+                                                                                           "ng(5, "
+                                                                                           "2, "
+                                                                                           "padding"
+                                                                                           "_idx=-"
+                                                                                           "3)",
+                                                                                           Embedding(
+                                                                                               EmbeddingOptions(
+                                                                                                   5,
+                                                                                                   2)
+                                                                                                   .padding_idx(
+                                                                                                       -3)),
+                                                                                           "n5[7]",
+                                                                                           "wick::"
+                                                                                           "nn::"
+                                                                                           "Embeddi"
+                                                                                           "ng(num_"
+                                                                                           "embeddi"
+                                                                                           "ngs=5, "
+                                                                                           "embeddi"
+                                                                                           "ng_dim="
+                                                                                           "2, "
+                                                                                           "padding"
+                                                                                           "_idx="
+                                                                                           "2)")
+                                                                                         LAYER(
+                                                                                             "Seque"
+                                                                                             "ntia"
+                                                                                             "l",
+                                                                                             "torch"
+                                                                                             ".nn."
+                                                                                             "Seque"
+                                                                                             "ntial"
+                                                                                             "(torc"
+                                                                                             "h.nn."
+                                                                                             "Conv2"
+                                                                                             "d(1, "
+                                                                                             "2, "
+                                                                                             "3), "
+                                                                                             "torch"
+                                                                                             ".nn."
+                                                                                             "Batch"
+                                                                                             "Norm2"
+                                                                                             "d(2),"
+                                                                                             " torc"
+                                                                                             "h.nn."
+                                                                                             "GELU("
+                                                                                             "), "
+                                                                                             "torch"
+                                                                                             ".nn."
+                                                                                             "Flatt"
+                                                                                             "en(),"
+                                                                                             " torc"
+                                                                                             "h.nn."
+                                                                                             "Linea"
+                                                                                             "r(8, "
+                                                                                             "2))",
+                                                                                             Sequential(
+                                                                                                 Conv2d(
+                                                                                                     1,
+                                                                                                     2,
+                                                                                                     3),
+                                                                                                 BatchNorm2d(
+                                                                                                     2),
+                                                                                                 GELU(),
+                                                                                                 Flatten(),
+                                                                                                 Linear(
+                                                                                                     8,
+                                                                                                     2)),
+                                                                                             "f[2,"
+                                                                                             "1,4,"
+                                                                                             "4]",
+                                                                                             "wick:"
+                                                                                             ":nn::"
+                                                                                             "Seque"
+                                                                                             "ntial"
+                                                                                             "(\n  "
+                                                                                             "(0): "
+                                                                                             "wick:"
+                                                                                             ":nn::"
+                                                                                             "Conv2"
+                                                                                             "d(1, "
+                                                                                             "2, "
+                                                                                             "kerne"
+                                                                                             "l_"
+                                                                                             "size="
+                                                                                             "[3, "
+                                                                                             "3], "
+                                                                                             "strid"
+                                                                                             "e=[1,"
+                                                                                             " 1])"
+                                                                                             "\n  "
+                                                                                             "(1): "
+                                                                                             "wick:"
+                                                                                             ":nn::"
+                                                                                             "Batch"
+                                                                                             "Norm2"
+                                                                                             "d(2, "
+                                                                                             "eps="
+                                                                                             "1e-"
+                                                                                             "05, "
+                                                                                             "momen"
+                                                                                             "tum="
+                                                                                             "0.1, "
+                                                                                             "affin"
+                                                                                             "e="
+                                                                                             "true,"
+                                                                                             " trac"
+                                                                                             "k_"
+                                                                                             "runni"
+                                                                                             "ng_"
+                                                                                             "stats"
+                                                                                             "=true"
+                                                                                             ")\n  "
+                                                                                             "(2): "
+                                                                                             "wick:"
+                                                                                             ":nn::"
+                                                                                             "GELU("
+                                                                                             ")\n  "
+                                                                                             "(3): "
+                                                                                             "wick:"
+                                                                                             ":nn::"
+                                                                                             "Flatt"
+                                                                                             "en("
+                                                                                             "start"
+                                                                                             "_dim="
+                                                                                             "1, "
+                                                                                             "end_"
+                                                                                             "dim=-"
+                                                                                             "1)\n "
+                                                                                             " (4):"
+                                                                                             " wick"
+                                                                                             "::nn:"
+                                                                                             ":Line"
+                                                                                             "ar("
+                                                                                             "in_"
+                                                                                             "featu"
+                                                                                             "res="
+                                                                                             "8, "
+                                                                                             "out_"
+                                                                                             "featu"
+                                                                                             "res="
+                                                                                             "2, "
+                                                                                             "bias="
+                                                                                             "true)"
+                                                                                             "\n"
+                                                                                             ")")};
 // clang-format on
 #undef LAYER
 
@@ -114,7 +572,8 @@ void compare(const Layer& row, DType run, double tolerance) {
     ASSERT_EQ(all[i].defined(), wanted.defined) << "tensor " << i;
     if (!wanted.defined) continue;
     EXPECT_LE(test::distance(all[i], wanted.values()), tolerance)
-        << "tensor " << i << "\ngot      " << all[i].str() << "\nexpected " << wanted.values().str();
+        << "tensor " << i << "\ngot      " << all[i].str() << "\nexpected "
+        << wanted.values().str();
   }
 }
 
@@ -225,9 +684,8 @@ TEST(LayerDefaults, InitFunctions) {
   expect_uniform(init::xavier_uniform_(make(), 2), 2 * std::sqrt(6. / 480));
   expect_normal(init::xavier_normal_(make()), std::sqrt(2. / 480));
   expect_uniform(init::kaiming_uniform_(make(), std::sqrt(5.)), 1 / std::sqrt(96.));
-  expect_normal(
-      init::kaiming_normal_(make(), 0, init::FanMode::FanOut, init::Nonlinearity::ReLU),
-      std::sqrt(2. / 384));
+  expect_normal(init::kaiming_normal_(make(), 0, init::FanMode::FanOut, init::Nonlinearity::ReLU),
+                std::sqrt(2. / 384));
   expect_uniform(init::uniform_(make(), -3, 3), 3);
   expect_normal(init::normal_(make(), 0, 2), 2);
   EXPECT_TRUE(equal(init::constant_(make(), 2.5), full({128, 32, 3, 1}, 2.5)));

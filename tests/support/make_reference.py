@@ -112,6 +112,16 @@ def scale_slice(x, by):
     return y
 
 
+def add_shifted(x):
+    y = x.clone()
+    y[1:].add_(x[:-1])
+    return y
+
+
+def add_transposed(x):
+    return x + x.t()
+
+
 # --- stored form (reference.cpp)
 
 def number(x):

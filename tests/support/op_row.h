@@ -1,7 +1,7 @@
 #pragma once
 
-#include <vector>
 #include <wick/core/ops.h>
+#include <vector>
 
 // What a line of op_table.h becomes.
 namespace wick::test {
@@ -26,10 +26,10 @@ enum Traits : uint32_t {
 };
 
 struct OpRow {
-  const char* name;    // "sum/dim": the function, then which form of it
-  const char* torch;   // PyTorch's expression of the inputs a, b, ...
+  const char* name;   // "sum/dim": the function, then which form of it
+  const char* torch;  // PyTorch's expression of the inputs a, b, ...
   std::vector<Tensor> (*call)(const Tensor* inputs);  // kMaxInputs of them, the rest undefined
-  const char* inputs;  // cases (sample_tensors.h), divided by |
+  const char* inputs;                                 // cases (sample_tensors.h), divided by |
   uint32_t traits;
 
   bool has(uint32_t trait) const { return (traits & trait) == trait; }

@@ -49,6 +49,17 @@ Tensor scale_slice(const Tensor& x, const Tensor& by) {
   return y;
 }
 
+/// Adds to elements what is read from others of the same memory.
+Tensor add_shifted(const Tensor& x) {
+  Tensor y = x.clone();
+  y.slice(0, 1).add_(y.slice(0, 0, -1));
+  return y;
+}
+Tensor add_transposed(const Tensor& x) {
+  Tensor y = x.clone();
+  return y.add_(y.t());
+}
+
 /// Six numbers that outlive the tensors made of them.
 void* six() {
   static float numbers[] = {0, 1, 2, 3, 4, 5};
@@ -64,12 +75,10 @@ ArrayRef<OpRow> op_rows() {
 #define NAMES                                                                               \
   [[maybe_unused]] const Tensor &a = in[0], &b = in[1], &c = in[2], &d = in[3], &e = in[4], \
                                 &g = in[5];
-#define OP(name, torch, wick_expression, inputs, traits)                         \
-  {name, torch,                                                                  \
-   [](const Tensor* in) -> std::vector<Tensor> {                                 \
-     NAMES return outputs(wick_expression);                                      \
-   },                                                                            \
-   inputs, traits},
+#define OP(name, torch, wick_expression, inputs, traits)                                           \
+  {name, torch,                                                                                    \
+   [](const Tensor* in) -> std::vector<Tensor> { NAMES return outputs(wick_expression); }, inputs, \
+   traits},
 #define WRONG(name, Type, text, ...)
   static const OpRow rows[] = {
 #include <tests/support/op_table.h>
@@ -81,7 +90,7 @@ ArrayRef<OpRow> op_rows() {
 
 ArrayRef<WrongUse> wrong_uses() {
 #define OP(name, torch, wick_expression, inputs, traits)
-#define WRONG(name, Type, text, ...)                                                             \
+#define WRONG(name, Type, text, ...)                                                            \
   {name, [](const Error& error) { return dynamic_cast<const Type*>(&error) != nullptr; }, text, \
    [] { (void)(__VA_ARGS__); }},
   static const WrongUse uses[] = {

@@ -27,7 +27,8 @@ ReferenceTensor parse_tensor(const std::string& text) {
   t.dtype = type_of(types.substr(0, slash));
   t.dtype32 = slash == std::string::npos ? t.dtype : type_of(types.substr(slash + 1));
   std::istringstream shape(sizes);
-  while (sizes != "-" && std::getline(shape, word, ',')) t.sizes.push_back(std::atoll(word.c_str()));
+  while (sizes != "-" && std::getline(shape, word, ','))
+    t.sizes.push_back(std::atoll(word.c_str()));
   while (in >> word) {
     if (is_floating_point(t.dtype)) {
       t.reals.push_back(std::strtod(word.c_str(), nullptr));

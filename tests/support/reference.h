@@ -1,8 +1,8 @@
 #pragma once
 
+#include <wick/core/ops.h>
 #include <string>
 #include <vector>
-#include <wick/core/ops.h>
 
 // Results of PyTorch that make_reference.py stored in reference_values.h.
 namespace wick::test {

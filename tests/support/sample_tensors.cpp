@@ -12,11 +12,16 @@ namespace {
 double sample_value(char kind, DType dtype, int64_t limit, int64_t i, int64_t j) {
   const int64_t k = (37 * i + 13 * j) & 63;
   switch (kind) {
-    case 'f': return static_cast<double>(4 * (k - 32) + 1 + 2 * (j & 1)) / 64;
-    case 'p': return static_cast<double>(2 * k + 33 + (j & 1)) / 64;
-    case 'u': return static_cast<double>(2 * k + 1) / 128;
-    case 'n': return static_cast<double>(k % limit);
-    default: break;
+    case 'f':
+      return static_cast<double>(4 * (k - 32) + 1 + 2 * (j & 1)) / 64;
+    case 'p':
+      return static_cast<double>(2 * k + 33 + (j & 1)) / 64;
+    case 'u':
+      return static_cast<double>(2 * k + 1) / 128;
+    case 'n':
+      return static_cast<double>(k % limit);
+    default:
+      break;
   }
   if (is_floating_point(dtype)) return sample_value('f', dtype, limit, i, j);
   if (dtype == kBool) return static_cast<double>((k >> 2) & 1);
@@ -25,8 +30,9 @@ double sample_value(char kind, DType dtype, int64_t limit, int64_t i, int64_t j)
 
 DType type_named(const std::string& name) {
   const std::pair<const char*, DType> types[] = {
-      {"b", kBool},    {"u8", kUInt8},    {"i8", kInt8},      {"i16", kInt16},   {"i32", kInt32},
-      {"i64", kInt64}, {"f16", kFloat16}, {"bf16", kBFloat16}, {"f32", kFloat32}, {"f64", kFloat64}};
+      {"b", kBool},      {"u8", kUInt8},   {"i8", kInt8},     {"i16", kInt16},
+      {"i32", kInt32},   {"i64", kInt64},  {"f16", kFloat16}, {"bf16", kBFloat16},
+      {"f32", kFloat32}, {"f64", kFloat64}};
   for (const auto& [text, type] : types)
     if (name == text) return type;
   WICK_FAIL(ValueError, "sample: unknown kind \"", name, "\"");
@@ -118,14 +124,14 @@ Tensor make_sample(const SampleSpec& spec, size_t index, DType run_type) {
   const DType dtype = spec.has_run_type() ? run_type : spec.dtype;
   if (spec.literal && !is_floating_point(dtype)) {
     std::vector<int64_t> values;
-    for (const std::string& e : spec.elements) values.push_back(std::strtoll(e.c_str(), nullptr, 10));
+    for (const std::string& e : spec.elements)
+      values.push_back(std::strtoll(e.c_str(), nullptr, 10));
     return tensor(values, kInt64).to(dtype).view(spec.sizes);
   }
   std::vector<double> values;
   for (const std::string& e : spec.elements) values.push_back(std::strtod(e.c_str(), nullptr));
   for (int64_t i = 0; !spec.literal && i < spec.numel(); ++i) {
-    values.push_back(
-        sample_value(spec.kind, dtype, spec.limit, i, static_cast<int64_t>(index)));
+    values.push_back(sample_value(spec.kind, dtype, spec.limit, i, static_cast<int64_t>(index)));
   }
   return tensor(values, kFloat64).to(dtype).view(spec.sizes);
 }
@@ -174,11 +180,16 @@ double distance(const Tensor& a, const Tensor& b) {
 
 double precision(DType dtype) {
   switch (dtype) {
-    case DType::Float64: return 0x1p-52;
-    case DType::Float32: return 0x1p-23;
-    case DType::Float16: return 0x1p-10;
-    case DType::BFloat16: return 0x1p-7;
-    default: return 0;
+    case DType::Float64:
+      return 0x1p-52;
+    case DType::Float32:
+      return 0x1p-23;
+    case DType::Float16:
+      return 0x1p-10;
+    case DType::BFloat16:
+      return 0x1p-7;
+    default:
+      return 0;
   }
 }
 

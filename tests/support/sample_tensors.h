@@ -1,11 +1,11 @@
 #pragma once
 
+#include <wick/core/ops.h>
 #include <string>
 #include <vector>
-#include <wick/core/ops.h>
 
-// Small tensors by a formula that make_reference.py has as well, so that both sides see the same bits
-// and no input has to be stored. A case is a text with one word for each tensor:
+// Small tensors by a formula that make_reference.py has as well, so that both sides see the same
+// bits and no input has to be stored. A case is a text with one word for each tensor:
 //
 //   f[2,3]     numbers in (-2, 2): all different, none near 0, and none equal to one of the next
 //              tensor, so that nothing is on an edge. Exact in every floating type.
@@ -25,7 +25,7 @@ struct SampleSpec {
   bool constant = false;  // not differentiated by
   bool literal = false;   // has elements of its own
   DType dtype = kFloat64;
-  int64_t limit = 0;      // of kind 'n'
+  int64_t limit = 0;  // of kind 'n'
   std::vector<int64_t> sizes;
   std::vector<std::string> elements;
 
