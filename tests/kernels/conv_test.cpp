@@ -330,7 +330,7 @@ TEST(Conv, SameBitsEveryTime) {
   }
 }
 
-TEST(Conv, ManyThreadsAtOnce) {
+TEST(ConvThreads, ManyAtOnce) {
   std::vector<std::thread> threads;
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([i] {

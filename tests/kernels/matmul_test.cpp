@@ -332,7 +332,7 @@ TEST(Matmul, SameBitsEveryTime) {
   }
 }
 
-TEST(Matmul, ManyThreadsAtOnce) {
+TEST(MatmulThreads, ManyAtOnce) {
   Case t{60, 70, 80};
   Case u = t;
   u.trans_b = true;

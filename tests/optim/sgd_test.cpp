@@ -18,29 +18,18 @@ struct Trajectory {
 
 // TRAJECTORY(name, PyTorch's options of both groups, wick's). make_reference.py reads these and
 // stores the parameters after 1, 2, 10 and 50 steps.
-// clang-format off: a row is a line.
+// A row is a line:
+// clang-format off
 const Trajectory kTrajectories[] = {
-    TRAJECTORY("plain", "lr=0.05", "lr=0.05", SGDOptions(0.05), SGDOptions(0.05)) TRAJECTORY(
-        "momentum", "lr=0.02, momentum=0.9", "lr=0.02, momentum=0.9",
-        SGDOptions(0.02).momentum(0.9), SGDOptions(0.02).momentum(0.9))
-        TRAJECTORY("dampening", "lr=0.1, momentum=0.8, dampening=0.5",
-                   "lr=0.1, momentum=0.5, dampening=0.25",
-                   SGDOptions(0.1).momentum(0.8).dampening(0.5),
-                   SGDOptions(0.1).momentum(0.5).dampening(0.25))
-            TRAJECTORY("weight_decay", "lr=0.05, weight_decay=0.1", "lr=0.05, weight_decay=0.01",
-                       SGDOptions(0.05).weight_decay(0.1), SGDOptions(0.05).weight_decay(0.01))
-                TRAJECTORY("nesterov", "lr=0.02, momentum=0.9, nesterov=True",
-                           "lr=0.01, momentum=0.5, nesterov=True",
-                           SGDOptions(0.02).momentum(0.9).nesterov(true),
-                           SGDOptions(0.01).momentum(0.5).nesterov(true))
-                    TRAJECTORY("all", "lr=0.02, momentum=0.9, weight_decay=0.05, nesterov=True",
-                               "lr=0.03, momentum=0.7, dampening=0.3, weight_decay=0.2",
-                               SGDOptions(0.02).momentum(0.9).weight_decay(0.05).nesterov(true),
-                               SGDOptions(0.03).momentum(0.7).dampening(0.3).weight_decay(0.2))
-                        TRAJECTORY("mixed", "lr=0.05", "lr=0.01, momentum=0.95", SGDOptions(0.05),
-                                   SGDOptions(0.01).momentum(0.95))
-                            TRAJECTORY("still", "lr=0.0, momentum=0.9", "lr=0.05",
-                                       SGDOptions(0).momentum(0.9), SGDOptions(0.05))};
+TRAJECTORY("plain", "lr=0.05", "lr=0.05", SGDOptions(0.05), SGDOptions(0.05))
+TRAJECTORY("momentum", "lr=0.02, momentum=0.9", "lr=0.02, momentum=0.9", SGDOptions(0.02).momentum(0.9), SGDOptions(0.02).momentum(0.9))
+TRAJECTORY("dampening", "lr=0.1, momentum=0.8, dampening=0.5", "lr=0.1, momentum=0.5, dampening=0.25", SGDOptions(0.1).momentum(0.8).dampening(0.5), SGDOptions(0.1).momentum(0.5).dampening(0.25))
+TRAJECTORY("weight_decay", "lr=0.05, weight_decay=0.1", "lr=0.05, weight_decay=0.01", SGDOptions(0.05).weight_decay(0.1), SGDOptions(0.05).weight_decay(0.01))
+TRAJECTORY("nesterov", "lr=0.02, momentum=0.9, nesterov=True", "lr=0.01, momentum=0.5, nesterov=True", SGDOptions(0.02).momentum(0.9).nesterov(true), SGDOptions(0.01).momentum(0.5).nesterov(true))
+TRAJECTORY("all", "lr=0.02, momentum=0.9, weight_decay=0.05, nesterov=True", "lr=0.03, momentum=0.7, dampening=0.3, weight_decay=0.2", SGDOptions(0.02).momentum(0.9).weight_decay(0.05).nesterov(true), SGDOptions(0.03).momentum(0.7).dampening(0.3).weight_decay(0.2))
+TRAJECTORY("mixed", "lr=0.05", "lr=0.01, momentum=0.95", SGDOptions(0.05), SGDOptions(0.01).momentum(0.95))
+TRAJECTORY("still", "lr=0.0, momentum=0.9", "lr=0.05", SGDOptions(0).momentum(0.9), SGDOptions(0.05))
+};
 // clang-format on
 #undef TRAJECTORY
 

@@ -1,3 +1,4 @@
+// clang-format off
 // The op table: a line here gives an op all its tests (tests/core/op_table_test.cpp).
 //
 //   OP(name, PyTorch's expression, wick's expression, cases, traits)
@@ -10,8 +11,8 @@
 //
 //   WRONG(name, type of the error, part of its text, expression)
 //
-// This file is included in the middle of lists: no include guard, nothing but the two macros.
-// clang-format off: a row is a line.
+// This file is included in the middle of lists: no include guard, nothing but the two macros. A row
+// is a line:
 
 #define UNARY "f[2,3] | f[7,9] | f[0,3] | f[] | f[1] | f[2,1,4]"
 #define POSITIVE "p[2,3] | p[7,9] | p[0,3] | p[] | p[1] | p[2,1,4]"

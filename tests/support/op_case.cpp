@@ -1,0 +1,24 @@
+#include <tests/support/op_case.h>
+
+namespace wick::test {
+
+void for_each_case(const std::function<void(const Case&)>& visit) {
+  for (const OpRow& row : op_rows()) {
+    for (const std::string& text : split_cases(row.inputs)) {
+      SCOPED_TRACE(str(row.name, " | ", text));
+      try {
+        visit({row, text, parse_case(text)});
+      } catch (const Error& error) {
+        ADD_FAILURE() << "threw: " << error.what();
+      }
+    }
+  }
+}
+
+double tolerance_of(const OpRow& row, DType dtype) {
+  if (row.has(kExact)) return 0;
+  const double units = is_reduced_float(dtype) ? (row.has(kPerElement) ? 1.01 : 3) : 32;
+  return units * precision(dtype);
+}
+
+}  // namespace wick::test
