@@ -97,6 +97,8 @@ OrderedDict<std::string, Tensor> Optimizer::state_dict() const {
   for (size_t g = 0; g < groups_.size(); ++g) {
     for (const auto& [name, value] : groups_[g].options().numbers())
       state.insert(str("group.", g, ".", name), full({}, *value, kFloat64));
+    for (const auto& [name, value] : groups_[g].options().switches())
+      state.insert(str("group.", g, ".", name), full({}, *value, kBool));
     for (size_t i = 0; i < groups_[g].params().size(); ++i, ++index) {
       for (size_t b = 0; b < buffer_names().size(); ++b) {
         if (buffers_[g][i][b].defined())
@@ -112,19 +114,24 @@ void Optimizer::load_state_dict(const OrderedDict<std::string, Tensor>& state) {
   std::string problems;
   size_t used = 0;
   std::vector<std::pair<double*, double>> numbers;
+  std::vector<std::pair<bool*, bool>> switches;
   std::vector<std::pair<Tensor*, Tensor>> values;
   size_t index = 0;
   for (size_t g = 0; g < groups_.size(); ++g) {
-    for (const auto& [name, place] : groups_[g].options().numbers()) {
+    const auto setting = [&](const std::string& name) -> const Tensor* {
       const std::string key = str("group.", g, ".", name);
       const Tensor* value = state.find(key);
-      if (!value || !value->defined() || value->numel() != 1) {
-        problems += "; missing: " + key;
-        continue;
+      if (value && value->defined() && value->numel() == 1) {
+        ++used;
+        return value;
       }
-      ++used;
-      numbers.emplace_back(place, value->item<double>());
-    }
+      problems += "; missing: " + key;
+      return nullptr;
+    };
+    for (const auto& [name, place] : groups_[g].options().numbers())
+      if (const Tensor* value = setting(name)) numbers.emplace_back(place, value->item<double>());
+    for (const auto& [name, place] : groups_[g].options().switches())
+      if (const Tensor* value = setting(name)) switches.emplace_back(place, value->item<bool>());
     for (size_t i = 0; i < groups_[g].params().size(); ++i, ++index) {
       const Tensor& p = resolve(g, i);
       for (size_t b = 0; b < buffer_names().size(); ++b) {
@@ -148,6 +155,7 @@ void Optimizer::load_state_dict(const OrderedDict<std::string, Tensor>& state) {
   WICK_CHECK(ValueError, problems.empty(),
              "optimizer load_state_dict: the state does not fit", problems, ". Nothing was loaded");
   for (auto& [place, number] : numbers) *place = number;
+  for (auto& [place, on] : switches) *place = on;
   for (auto& [buffer, value] : values) *buffer = std::move(value);
 }
 

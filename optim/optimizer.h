@@ -17,8 +17,9 @@ class WICK_API OptimizerOptions {
   virtual std::unique_ptr<OptimizerOptions> clone() const = 0;
   virtual double get_lr() const = 0;
   virtual void set_lr(double lr) = 0;
-  /// Every number that state_dict() keeps, as name and place.
+  /// Every setting that state_dict() keeps, as name and place: the numbers and the switches.
   virtual std::vector<std::pair<std::string, double*>> numbers() = 0;
+  virtual std::vector<std::pair<std::string, bool*>> switches() { return {}; }
   /// Throws ValueError for settings out of range.
   virtual void check() const = 0;
 };
@@ -74,7 +75,7 @@ class WICK_API Optimizer {
   size_t size() const noexcept;
   const OptimizerOptions& defaults() const noexcept { return *defaults_; }
 
-  /// Settings ("group.0.lr", float64) and state ("0.momentum_buffer"), sharing elements.
+  /// Settings ("group.0.lr", float64; switches bool) and state ("0.momentum_buffer"), sharing elements.
   OrderedDict<std::string, Tensor> state_dict() const;
   /// All or nothing; throws ValueError with every key that does not fit.
   void load_state_dict(const OrderedDict<std::string, Tensor>& state);

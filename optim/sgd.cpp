@@ -18,6 +18,10 @@ std::vector<std::pair<std::string, double*>> SGDOptions::numbers() {
           {"weight_decay", &weight_decay_}};
 }
 
+std::vector<std::pair<std::string, bool*>> SGDOptions::switches() {
+  return {{"nesterov", &nesterov_}};
+}
+
 void SGDOptions::check() const {
   const auto need = [](const char* name, double value) {
     WICK_CHECK(ValueError, value >= 0 && std::isfinite(value), "Invalid ", name, ": ", value,

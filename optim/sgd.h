@@ -12,6 +12,7 @@ class WICK_API SGDOptions : public OptimizerOptions {
   double get_lr() const override { return lr_; }
   void set_lr(double lr) override { lr_ = lr; }
   std::vector<std::pair<std::string, double*>> numbers() override;
+  std::vector<std::pair<std::string, bool*>> switches() override;
   void check() const override;
   bool operator==(const SGDOptions& o) const;
 

@@ -16,24 +16,30 @@ bool is_finite(const Case& c, const std::vector<Tensor>& inputs) {
 }
 
 TEST(OpTable, GradientsAreCentralDifferences) {
-  for_each_case([](const Case& c) {
+  int64_t cases = 0;
+  for_each_case([&](const Case& c) {
     if (!c.differentiable() || !c.is_drawn()) return;
     const auto inputs = make_samples(c.specs, kFloat64);
     if (!is_finite(c, inputs)) return;
+    ++cases;
     EXPECT_TRUE(gradcheck(c.function(), inputs, c.wanted()));
   });
+  EXPECT_GT(cases, 400);
 }
 
 TEST(OpTable, SecondGradientsAreCentralDifferences) {
-  for_each_case([](const Case& c) {
+  int64_t cases = 0;
+  for_each_case([&](const Case& c) {
     if (!c.differentiable() || !c.row.has(kTwice) || !c.is_drawn()) return;
     int64_t elements = 0;
     for (const SampleSpec& s : c.specs) elements += s.kind == '-' ? 0 : s.numel();
     if (elements > 100) return;
     const auto inputs = make_samples(c.specs, kFloat64);
     if (!is_finite(c, inputs)) return;
+    ++cases;
     EXPECT_TRUE(gradgradcheck(c.function(), inputs, c.wanted()));
   });
+  EXPECT_GT(cases, 400);
 }
 
 // Fused kernels and compositions of differentiable ops must say the same.

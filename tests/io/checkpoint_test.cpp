@@ -19,8 +19,8 @@ using io::save_checkpoint;
 using test::read_file;
 using test::ScratchFolder;
 
-struct Run {
-  explicit Run(uint64_t seed) {
+struct Training {
+  explicit Training(uint64_t seed) {
     manual_seed(seed);
     net = nn::Sequential(nn::Linear(6, 8), nn::BatchNorm1d(8), nn::Dropout(0.3), nn::Linear(8, 3));
     sgd = std::make_unique<optim::SGD>(
@@ -51,7 +51,7 @@ class Checkpoint : public testing::Test {
 };
 
 TEST_F(Checkpoint, four_epochs_are_two_and_two_bitwise) {
-  Run whole(1);
+  Training whole(1);
   data::Batches batches(50, 8);
   for (int epoch = 0; epoch < 4; ++epoch) {
     batches.start_epoch();
@@ -59,7 +59,7 @@ TEST_F(Checkpoint, four_epochs_are_two_and_two_bitwise) {
   }
   save_checkpoint(folder / "whole", *whole.net, whole.sgd.get(), {{"epoch", 4}});
   {
-    Run first(1);
+    Training first(1);
     data::Batches own(50, 8);
     for (int epoch = 0; epoch < 2; ++epoch) {
       own.start_epoch();
@@ -67,7 +67,7 @@ TEST_F(Checkpoint, four_epochs_are_two_and_two_bitwise) {
     }
     save_checkpoint(folder / "half", *first.net, first.sgd.get(), {{"epoch", 2}});
   }
-  Run second(777);  // other weights, another generator
+  Training second(777);  // other weights, another generator
   rand({13});
   EXPECT_EQ(load_checkpoint(folder / "half", *second.net, second.sgd.get())["epoch"], 2);
   data::Batches own(50, 8);
@@ -81,7 +81,7 @@ TEST_F(Checkpoint, four_epochs_are_two_and_two_bitwise) {
 }
 
 TEST_F(Checkpoint, resumes_in_the_middle_of_an_epoch) {
-  Run whole(1);
+  Training whole(1);
   data::Batches batches(50, 8);
   batches.start_epoch();
   whole.train(x, y, batches, 3);
@@ -90,7 +90,7 @@ TEST_F(Checkpoint, resumes_in_the_middle_of_an_epoch) {
   whole.train(x, y, batches);
   save_checkpoint(folder / "whole", *whole.net, whole.sgd.get());
 
-  Run resumed(5);
+  Training resumed(5);
   load_checkpoint(folder / "middle", *resumed.net, resumed.sgd.get());
   data::Batches own(50, 8);
   own.restore(position);
@@ -100,14 +100,14 @@ TEST_F(Checkpoint, resumes_in_the_middle_of_an_epoch) {
 }
 
 TEST_F(Checkpoint, restores_settings_state_and_random_numbers) {
-  Run a(1);
+  Training a(1);
   data::Batches batches(50, 8);
   batches.start_epoch();
   a.train(x, y, batches);
   a.sgd->param_groups()[0].options().set_lr(0.025);
   save_checkpoint(folder / "c", *a.net, a.sgd.get(), {{"epoch", 7}, {"best", -3}});
   const Tensor next = rand({4});
-  Run b(2);
+  Training b(2);
   const io::Counters counters = load_checkpoint(folder / "c", *b.net, b.sgd.get());
   EXPECT_EQ(counters, (io::Counters{{"best", -3}, {"epoch", 7}}));
   EXPECT_EQ(b.sgd->param_groups()[0].options().get_lr(), 0.025);
@@ -129,9 +129,9 @@ TEST_F(Checkpoint, keeps_seeds_and_counters_of_64_bits) {
 }
 
 TEST_F(Checkpoint, for_evaluation_the_model_is_enough) {
-  Run a(1);
+  Training a(1);
   save_checkpoint(folder / "c", *a.net, a.sgd.get(), {{"epoch", 1}});
-  Run b(2);
+  Training b(2);
   const RngState before = get_rng_state();
   EXPECT_EQ(load_checkpoint(folder / "c", *b.net)["epoch"], 1);
   EXPECT_EQ(get_rng_state().offset, before.offset);
@@ -142,9 +142,9 @@ TEST_F(Checkpoint, for_evaluation_the_model_is_enough) {
 }
 
 TEST_F(Checkpoint, that_does_not_fit_changes_nothing) {
-  Run a(1);
+  Training a(1);
   save_checkpoint(folder / "c", *a.net);  // no optimizer in it
-  Run b(2);
+  Training b(2);
   const Tensor weight = b.net->parameters()[0].detach().clone();
   const RngState random = get_rng_state();
   const auto unchanged = [&] {
@@ -166,7 +166,7 @@ TEST_F(Checkpoint, that_does_not_fit_changes_nothing) {
 }
 
 TEST_F(Checkpoint, is_written_the_same_twice) {
-  Run a(1);
+  Training a(1);
   save_checkpoint(folder / "c", *a.net, a.sgd.get(), {{"epoch", 1}});
   save_checkpoint(folder / "d", *a.net, a.sgd.get(), {{"epoch", 1}});
   EXPECT_TRUE(read_file(folder / "c") == read_file(folder / "d"));

@@ -379,7 +379,7 @@ TEST(Sequential, names_calls_and_extends) {
   const Tensor x = randn({4, 2});
   const Tensor y = net->at<nn::LinearImpl>(2).forward(net->at<nn::LinearImpl>(0).forward(x).relu());
   EXPECT_TRUE(net(x).equal(y.sigmoid().tanh()));
-  nn::Sequential longer(nn::Flatten());
+  nn::Sequential longer{nn::Flatten()};
   longer->extend(*net);
   EXPECT_EQ(longer->size(), 6u);
   EXPECT_TRUE(longer(x).equal(net(x)));
@@ -401,7 +401,7 @@ TEST(ModulePrint, is_nested_as_in_libtorch) {
   EXPECT_EQ(printed(nn::MaxPool2d(2)),
             "wick::nn::MaxPool2d(kernel_size=[2, 2], stride=[2, 2], padding=[0, 0], dilation=[1, 1], "
             "ceil_mode=false)");
-  nn::Sequential inner(nn::ReLU());
+  nn::Sequential inner{nn::ReLU()};
   EXPECT_EQ(printed(nn::Sequential(nn::Flatten(), inner)),
             "wick::nn::Sequential(\n"
             "  (0): wick::nn::Flatten(start_dim=1, end_dim=-1)\n"
