@@ -1,6 +1,6 @@
 #pragma once
 
-// Everything that wick offers, but for <wick/cuda/kernel.h>.
+// Everything that wick offers.
 #include <wick/core/autograd.h>
 #include <wick/core/cuda.h>
 #include <wick/core/function.h>

@@ -1,11 +1,11 @@
 #include <wick/core/allocator.h>
 
+#include <wick/core/check.h>
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
 #include <mutex>
 #include <vector>
-#include <wick/core/check.h>
 
 namespace wick::detail {
 namespace {

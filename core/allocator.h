@@ -1,12 +1,12 @@
 #pragma once
 
+#include <wick/core/intrusive.h>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <wick/core/intrusive.h>
 
-// Host memory: free lists for small blocks in every thread, a cache of large blocks for the process,
-// and the counters of live objects. Internal.
+// Host memory: free lists for small blocks in every thread, a cache of large blocks for the
+// process, and the counters of live objects. Internal.
 namespace wick::detail {
 
 /// Blocks of any size, 64-byte aligned; those above kSmallLimit come from a cache shared by all

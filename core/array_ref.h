@@ -1,5 +1,6 @@
 #pragma once
 
+#include <wick/core/check.h>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -7,7 +8,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-#include <wick/core/check.h>
 
 namespace wick {
 
@@ -70,9 +70,9 @@ WICK_API std::string to_string(IntArrayRef values);
 class OptionalIntArrayRef {
  public:
   OptionalIntArrayRef() = default;
-  OptionalIntArrayRef(std::nullopt_t) {}                                // NOLINT
-  OptionalIntArrayRef(IntArrayRef v) : value_(v), has_(true) {}         // NOLINT
-  OptionalIntArrayRef(const int64_t& v) : value_(v), has_(true) {}      // NOLINT
+  OptionalIntArrayRef(std::nullopt_t) {}                                                   // NOLINT
+  OptionalIntArrayRef(IntArrayRef v) : value_(v), has_(true) {}                            // NOLINT
+  OptionalIntArrayRef(const int64_t& v) : value_(v), has_(true) {}                         // NOLINT
   OptionalIntArrayRef(const std::vector<int64_t>& v) : value_(v), has_(true) {}            // NOLINT
   OptionalIntArrayRef(const std::initializer_list<int64_t>& v) : value_(v), has_(true) {}  // NOLINT
   bool has_value() const { return has_; }

@@ -1,8 +1,5 @@
 #include <wick/core/autograd.h>
 
-#include <algorithm>
-#include <new>
-#include <utility>
 #include <wick/core/allocator.h>
 #include <wick/core/autograd_meta.h>
 #include <wick/core/iterate.h>
@@ -10,6 +7,8 @@
 #include <wick/core/ops.h>
 #include <wick/core/thread_state.h>
 #include <wick/core/view_grad.h>
+#include <algorithm>
+#include <new>
 
 namespace wick {
 
@@ -21,8 +20,7 @@ TensorMeta::TensorMeta(const TensorImpl& impl)
 }
 
 uint64_t Node::next_sequence() {
-  // Blocks of numbers for each thread keep the shared counter off the hot path; inside a thread the
-  // order is that of creation, and a graph that crosses threads is ordered by the edges it was built on.
+  // One count for all threads: a node may take inputs that another thread made.
   static std::atomic<uint64_t> counter{1};
   return counter.fetch_add(1, std::memory_order_relaxed);
 }
@@ -55,8 +53,11 @@ void Node::destroy(Node* node) noexcept {
 }
 
 void Node::throw_released() const {
-  WICK_FAIL(AutogradError, "backward: trying to backward through the graph a second time; the values "
-            "saved by '", name_, "' were freed by the first backward. Pass retain_graph=true to the "
+  WICK_FAIL(AutogradError,
+            "backward: trying to backward through the graph a second time; the values "
+            "saved by '",
+            name_,
+            "' were freed by the first backward. Pass retain_graph=true to the "
             "first call if you need both");
 }
 
@@ -84,7 +85,8 @@ Tensor SavedTensor::unpack(Node& self) const {
   const IntArrayRef sizes(geometry_, ndim_);
   WICK_CHECK(AutogradError, storage_->version() == version_,
              "one of the variables needed for gradient computation has been modified by an inplace "
-             "operation: '", self.name(), "' saved a ", name_of(dtype_), " tensor of shape ", sizes,
+             "operation: '",
+             self.name(), "' saved a ", name_of(dtype_), " tensor of shape ", sizes,
              (output_ >= 0 ? " (its output)" : ""), ", which is at version ", storage_->version(),
              "; expected version ", version_,
              " instead. Use a clone(), or change it after backward()");
@@ -109,9 +111,6 @@ AutogradMeta::~AutogradMeta() {
     a->forget();
     static_cast<const Node*>(a)->release();
   }
-  // A parameter that was assigned a million times leaves a chain: free it link by link.
-  while (replaced_by && replaced_by->use_count() == 1 && replaced_by->meta())
-    replaced_by = std::exchange(replaced_by->meta()->replaced_by, nullptr);
 }
 
 namespace {
@@ -201,9 +200,8 @@ bool requires_grad(const TensorImpl& impl) {
   if (!meta) return false;
   if (meta->requires_grad || meta->grad_fn.node) return true;
   // A view of a tensor that was given a history by a later in-place operation.
-  return meta->base.defined() && !meta->view_without_grad &&
-         is_floating_point(impl.dtype()) && meta->view_version != impl.version() &&
-         requires_grad(meta->base.impl());
+  return meta->base.defined() && !meta->view_without_grad && is_floating_point(impl.dtype()) &&
+         meta->view_version != impl.version() && requires_grad(meta->base.impl());
 }
 
 bool any_requires_grad(ArrayRef<const Tensor*> inputs) {
@@ -217,7 +215,8 @@ void set_history(TensorImpl& impl, Edge edge) {
   AutogradMeta& meta = impl.ensure_meta();
   if (meta.retains_grad) {
     forget_retained(impl);
-    if (edge.node) AutogradAccess::ensure_hooks(*edge.node).retained.emplace_back(edge.index, &impl);
+    if (edge.node)
+      AutogradAccess::ensure_hooks(*edge.node).retained.emplace_back(edge.index, &impl);
     meta.retains_grad = static_cast<bool>(edge.node);
   }
   meta.grad_fn = std::move(edge);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <wick/core/inline_vector.h>
+#include <wick/core/tensor.h>
 #include <atomic>
 #include <concepts>
 #include <functional>
@@ -7,8 +9,6 @@
 #include <span>
 #include <utility>
 #include <vector>
-#include <wick/core/inline_vector.h>
-#include <wick/core/tensor.h>
 
 // The autograd engine. An op that wants a gradient does, right under its forward,
 //
@@ -19,9 +19,9 @@
 //               ctx.needs(1) ? g * ctx.unpack(a) : Tensor()};
 //     });
 //
-// and returns one gradient for each input, an undefined one meaning zero. The engine, once for all ops,
-// sums broadcast gradients to the input's shape and checks count, shape, type and device. Lambdas
-// capture SavedTensors, never Tensors.
+// and returns one gradient for each input, an undefined one meaning zero. The engine, once for all
+// ops, sums broadcast gradients to the input's shape and checks count, shape, type and device.
+// Lambdas capture SavedTensors, never Tensors.
 namespace wick {
 
 using NodePtr = IntrusivePtr<Node>;
@@ -33,9 +33,9 @@ struct Edge {
   uint32_t index = 0;
 };
 
-/// A snapshot of a tensor for backward: storage, geometry, autograd edge and expected version. It is
-/// never a handle to the impl (a model may move between forward and backward) and never holds its own
-/// node's output (that would be a cycle).
+/// A snapshot of a tensor for backward: storage, geometry, autograd edge and expected version. It
+/// is never a handle to the impl (a model may move between forward and backward) and never holds
+/// its own node's output (that would be a cycle).
 class WICK_API SavedTensor {
  public:
   SavedTensor() = default;
@@ -45,8 +45,8 @@ class WICK_API SavedTensor {
 
  private:
   friend class Backward;
-  /// The tensor again; throws AutogradError if it was changed in place since. `self` gives an output its
-  /// node back.
+  /// The tensor again; throws AutogradError if it was changed in place since. `self` gives an
+  /// output its node back.
   Tensor unpack(Node& self) const;
 
   Storage storage_;
@@ -131,8 +131,8 @@ class WICK_API Node : public RefCounted<Node> {
   uint32_t bytes_;  // of the derived object, for release
   InlineVector<Edge, 2> edges_;
   InlineVector<TensorMeta, 1> outputs_;
-  Hooks* hooks_ = nullptr;       // on demand
-  void* stream_ = nullptr;       // forward's stream, on which backward runs
+  Hooks* hooks_ = nullptr;  // on demand
+  void* stream_ = nullptr;  // forward's stream, on which backward runs
   // Scratch of the engine run that owns this node at the moment.
   std::atomic<void*> run_{nullptr};
   InlineVector<Tensor, 1> pending_;
@@ -199,8 +199,8 @@ inline SavedTensor save(const Tensor& input) { return SavedTensor(input, -1); }
 /// For the op's own result.
 inline SavedTensor save_output(const Tensor& output) { return SavedTensor(output, 0); }
 
-/// Records that `output` came from `inputs` (undefined ones allowed) by an op called `name` (a string
-/// literal). `backward`: (Backward&) -> Grads with one entry per input.
+/// Records that `output` came from `inputs` (undefined ones allowed) by an op called `name` (a
+/// string literal). `backward`: (Backward&) -> Grads with one entry per input.
 template <class F>
 void record(const char* name, std::initializer_list<std::reference_wrapper<const Tensor>> inputs,
             Tensor& output, F backward) {
@@ -260,8 +260,8 @@ using tensor_list = std::vector<Tensor>;
 WICK_API void backward(const variable_list& tensors, const variable_list& grad_tensors = {},
                        std::optional<bool> retain_graph = std::nullopt, bool create_graph = false,
                        const variable_list& inputs = {});
-/// The gradients with respect to `inputs`, accumulating nothing. An input that `outputs` do not depend
-/// on is an error, or undefined with `allow_unused`.
+/// The gradients with respect to `inputs`, accumulating nothing. An input that `outputs` do not
+/// depend on is an error, or undefined with `allow_unused`.
 WICK_API variable_list grad(const variable_list& outputs, const variable_list& inputs,
                             const variable_list& grad_outputs = {},
                             std::optional<bool> retain_graph = std::nullopt,

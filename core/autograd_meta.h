@@ -1,7 +1,8 @@
 #pragma once
 
-#include <atomic>
 #include <wick/core/autograd.h>
+#include <atomic>
+#include <memory>
 
 // What a tensor knows about gradients, allocated when first needed. Internal.
 namespace wick::detail {
@@ -17,7 +18,9 @@ struct AutogradMeta {
   uint32_t view_version = 0;       // storage version at which grad_fn was right; views only
   Tensor base;                     // the tensor that this one is a view of
   std::atomic<AccumulateGrad*> accumulator{nullptr};  // owned; leaves only, on demand
-  IntrusivePtr<TensorImpl> replaced_by;               // the parameter that took this one's place
+  // Where the parameter is that took this one's place. A place and not a tensor: the tensors that
+  // a much assigned parameter had in between are not kept.
+  std::shared_ptr<const Tensor> replaced_by;
 
   ~AutogradMeta();
 };

@@ -1,5 +1,6 @@
 #include <wick/core/check.h>
 
+#include <algorithm>
 #include <charconv>
 
 namespace wick {
@@ -8,8 +9,31 @@ namespace wick {
 // the edge of a shared library.
 Error::~Error() = default;
 
-#define WICK_DEFINE_ERROR(Name)                                  \
-  Name::Name(std::string message) : Error(std::move(message)) {} \
+namespace {
+
+// Names and paths in a message are the user's or a file's: a line break or an escape sequence in
+// them must not reach a log or a terminal.
+std::string one_line(std::string text) {
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  if (std::none_of(text.begin(), text.end(), is_control)) return text;
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  for (const char c : text) {
+    if (c == '\n') {
+      out += "\\n";
+    } else if (is_control(c)) {
+      out += {'\\', 'x', kDigits[c >> 4], kDigits[c & 15]};
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+#define WICK_DEFINE_ERROR(Name)                                            \
+  Name::Name(std::string message) : Error(one_line(std::move(message))) {} \
   Name::~Name() = default;
 
 WICK_DEFINE_ERROR(ShapeError)

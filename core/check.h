@@ -1,12 +1,12 @@
 #pragma once
 
+#include <wick/core/export.h>
 #include <cstdint>
 #include <exception>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
-#include <wick/core/export.h>
 
 // Errors: every user mistake is one line that says the op, what was expected, what came and the
 // way out ("linear: expected x of shape [..., 5], got [2, 4]").
@@ -25,11 +25,11 @@ class WICK_API Error : public std::exception {
   std::string message_;
 };
 
-#define WICK_DECLARE_ERROR(Name, Base)    \
-  class WICK_API Name : public Base {     \
-   public:                                \
-    explicit Name(std::string message);   \
-    ~Name() override;                     \
+#define WICK_DECLARE_ERROR(Name, Base)  \
+  class WICK_API Name : public Base {   \
+   public:                              \
+    explicit Name(std::string message); \
+    ~Name() override;                   \
   }
 
 WICK_DECLARE_ERROR(ShapeError, Error);           ///< sizes, strides or number of dimensions
@@ -55,17 +55,15 @@ inline void append(std::string& out, char c) { out.push_back(c); }
 inline void append(std::string& out, bool v) { out.append(v ? "true" : "false"); }
 WICK_API void append(std::string& out, double value);  // shortest text that reads back the same
 template <class T>
-  requires(std::is_integral_v<T> && !std::is_same_v<T, bool> && !std::is_same_v<T, char>)
-void append(std::string& out, T value) {
+requires(std::is_integral_v<T> && !std::is_same_v<T, bool> &&
+         !std::is_same_v<T, char>) void append(std::string& out, T value) {
   out.append(std::to_string(value));
 }
 inline void append(std::string& out, float value) { append(out, static_cast<double>(value)); }
 // Types of wick have `std::string to_string(T)` in their own namespace.
 template <class T>
-  requires requires(const T& v) { std::string(to_string(v)); }
-void append(std::string& out, const T& value) {
-  out.append(to_string(value));
-}
+requires requires(const T& v) { std::string(to_string(v)); }
+void append(std::string& out, const T& value) { out.append(to_string(value)); }
 
 }  // namespace detail
 
@@ -87,10 +85,10 @@ template <class E, class... Args>
 }  // namespace wick
 
 /// WICK_CHECK(ShapeError, x.dim() == 2, "linear: expected ..., got ", x.sizes());
-#define WICK_CHECK(Type, condition, ...)                                            \
-  do {                                                                              \
-    if (!(condition)) [[unlikely]]                                                  \
-      ::wick::detail::fail<::wick::Type>(__VA_ARGS__);                              \
+#define WICK_CHECK(Type, condition, ...)               \
+  do {                                                 \
+    if (!(condition)) [[unlikely]]                     \
+      ::wick::detail::fail<::wick::Type>(__VA_ARGS__); \
   } while (false)
 
 /// Throws an error of the given type; for the end of a function that has no other way out.

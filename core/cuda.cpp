@@ -22,7 +22,8 @@ const Status& status() {
     auto* s = new Status;
 #if defined(WICK_WITH_CUDA)
     s->devices = cuda::runtime_status(s->reason);
-    if (s->devices == 0) detail::log_warning("CUDA is not available: " + s->reason + "; on the CPU");
+    if (s->devices == 0)
+      detail::log_warning("CUDA is not available: " + s->reason + "; on the CPU");
 #else
     s->reason = "wick was built without CUDA (configure with -DWICK_CUDA=ON)";
     detail::log_info(s->reason);

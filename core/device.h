@@ -1,9 +1,9 @@
 #pragma once
 
+#include <wick/core/export.h>
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <wick/core/export.h>
 
 namespace wick {
 
@@ -19,7 +19,7 @@ class WICK_API Device {
       : type_(type),
         index_(index >= -1 && index <= 127 ? static_cast<int8_t>(index) : refuse_index(index)) {}
   /// Throws ValueError unless the text is "cpu", "cuda" or "cuda:N".
-  Device(const std::string& text);  // NOLINT
+  Device(const std::string& text);                                     // NOLINT
   Device(const char* text) : Device(std::string(text ? text : "")) {}  // NOLINT
 
   DeviceType type() const { return type_; }

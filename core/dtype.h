@@ -1,10 +1,10 @@
 #pragma once
 
+#include <wick/core/check.h>
 #include <bit>
 #include <cstdint>
 #include <cstring>
 #include <string>
-#include <wick/core/check.h>
 
 #if defined(__CUDACC__)
 #define WICK_HOST_DEVICE __host__ __device__
@@ -70,7 +70,8 @@ WICK_API DType get_default_dtype();
 /// Throws DTypeError unless `dtype` is a floating-point type.
 WICK_API void set_default_dtype(DType dtype);
 
-/// IEEE binary16 as a storage type: convert to float, compute, convert back (round to nearest even).
+/// IEEE binary16 as a storage type: convert to float, compute, convert back (round to nearest
+/// even).
 struct Half {
   uint16_t bits = 0;
   Half() = default;
@@ -125,10 +126,10 @@ inline WICK_HOST_DEVICE Half::operator float() const {
 
 template <class T>
 struct DTypeOf;
-#define WICK_DTYPE_OF(T, D)                      \
-  template <>                                    \
-  struct DTypeOf<T> {                            \
-    static constexpr DType value = DType::D;     \
+#define WICK_DTYPE_OF(T, D)                  \
+  template <>                                \
+  struct DTypeOf<T> {                        \
+    static constexpr DType value = DType::D; \
   };
 WICK_DTYPE_OF(bool, Bool)
 WICK_DTYPE_OF(uint8_t, UInt8)
@@ -145,20 +146,31 @@ WICK_DTYPE_OF(long long, Int64)
 template <class T>
 inline constexpr DType dtype_of = DTypeOf<T>::value;
 
-/// Calls f with a value of the C++ type of `dtype`: visit_dtype(d, [&](auto t) { using T = decltype(t); }).
+/// Calls f with a value of the C++ type of `dtype`: visit_dtype(d, [&](auto t) { using T =
+/// decltype(t); }).
 template <class F>
 decltype(auto) visit_dtype(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::Bool: return f(bool{});
-    case DType::UInt8: return f(uint8_t{});
-    case DType::Int8: return f(int8_t{});
-    case DType::Int16: return f(int16_t{});
-    case DType::Int32: return f(int32_t{});
-    case DType::Int64: return f(int64_t{});
-    case DType::Float16: return f(Half{});
-    case DType::BFloat16: return f(BFloat16{});
-    case DType::Float32: return f(float{});
-    case DType::Float64: return f(double{});
+    case DType::Bool:
+      return f(bool{});
+    case DType::UInt8:
+      return f(uint8_t{});
+    case DType::Int8:
+      return f(int8_t{});
+    case DType::Int16:
+      return f(int16_t{});
+    case DType::Int32:
+      return f(int32_t{});
+    case DType::Int64:
+      return f(int64_t{});
+    case DType::Float16:
+      return f(Half{});
+    case DType::BFloat16:
+      return f(BFloat16{});
+    case DType::Float32:
+      return f(float{});
+    case DType::Float64:
+      return f(double{});
   }
   WICK_FAIL(InternalError, "unknown element type");
 }

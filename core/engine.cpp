@@ -1,14 +1,14 @@
-#include <algorithm>
-#include <unordered_map>
 #include <wick/core/autograd_meta.h>
 #include <wick/core/iterate.h>
 #include <wick/core/node_hooks.h>
 #include <wick/core/ops.h>
+#include <algorithm>
+#include <unordered_map>
 
 namespace wick {
 
-/// One backward run: a max-heap by sequence number, so that a node is run after all nodes that were made
-/// after it, which include all its consumers. No recursion, no dependency count. The gradients
+/// One backward run: a max-heap by sequence number, so that a node is run after all nodes that were
+/// made after it, which include all its consumers. No recursion, no dependency count. The gradients
 /// that wait for a node lie in the node itself, or in a map if another run has claimed it.
 class Engine {
  public:
@@ -70,7 +70,8 @@ class Engine {
           continue;
         }
         Target& t = targets_[node];
-        for (const Edge& e : node->next_edges()) t.needed |= e.node && targets_[e.node.get()].needed;
+        for (const Edge& e : node->next_edges())
+          t.needed |= e.node && targets_[e.node.get()].needed;
         stack.pop_back();
       }
     }
@@ -292,7 +293,8 @@ variable_list grad(const variable_list& outputs, const variable_list& inputs,
     results.push_back(std::move(engine.result(i)));
     WICK_CHECK(AutogradError, allow_unused || results.back().defined(),
                "One of the differentiated Tensors appears to not have been used in the graph. Set "
-               "allow_unused=True if this is the desired behavior (input ", i, ")");
+               "allow_unused=True if this is the desired behavior (input ",
+               i, ")");
   }
   return results;
 }

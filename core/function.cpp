@@ -31,7 +31,8 @@ void FunctionNodeBase::connect(const IntrusivePtr<FunctionNodeBase>& node,
       if (x.is_same(t)) return true;
     return false;
   };
-  // Saved results are known by identity, before those that are arguments get an identity of their own.
+  // Saved results are known by identity, before those that are arguments get an identity of their
+  // own.
   std::vector<int> numbers;
   for (const Tensor& t : ctx.to_save_) {
     int number = -1;

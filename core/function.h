@@ -1,12 +1,12 @@
 #pragma once
 
+#include <wick/core/autograd.h>
 #include <map>
 #include <memory>
 #include <string>
 #include <type_traits>
 #include <variant>
 #include <vector>
-#include <wick/core/autograd.h>
 
 // Ops with a backward of the user's own, as in LibTorch:
 //
@@ -71,15 +71,15 @@ class WICK_API FunctionNodeBase : public Node {
  private:
   Grads apply(Backward& backward) override;
   void release_saved() noexcept override;
-  size_t arguments_ = 0;            // of forward, tensors and others
-  std::vector<size_t> positions_;   // of the tensors among them
+  size_t arguments_ = 0;           // of forward, tensors and others
+  std::vector<size_t> positions_;  // of the tensors among them
   bool released_ = false;
 };
 
-/// Base of custom functions: derive as `struct F : Function<F>` with static forward(AutogradContext*,
-/// args...) returning a Tensor or variable_list, and static backward(AutogradContext*, variable_list)
-/// returning one gradient for each argument of forward (an undefined tensor for none, and for
-/// arguments that are not tensors).
+/// Base of custom functions: derive as `struct F : Function<F>` with static
+/// forward(AutogradContext*, args...) returning a Tensor or variable_list, and static
+/// backward(AutogradContext*, variable_list) returning one gradient for each argument of forward
+/// (an undefined tensor for none, and for arguments that are not tensors).
 template <class F>
 class Function {
  public:
@@ -91,8 +91,8 @@ class Function {
     (collect(args, inputs, positions, index), ...);
     IntrusivePtr<FunctionNodeBase> node(new (detail::allocate_small(sizeof(FunctionNode)))
                                             FunctionNode());
-    const bool record = GradMode::is_enabled() && detail::any_requires_grad(
-        {inputs.data(), inputs.size()});
+    const bool record =
+        GradMode::is_enabled() && detail::any_requires_grad({inputs.data(), inputs.size()});
     using Result = decltype(F::forward(&node->context, args...));
     Result result = [&] {
       const NoGradGuard no_grad;

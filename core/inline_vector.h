@@ -1,11 +1,11 @@
 #pragma once
 
+#include <wick/core/array_ref.h>
+#include <wick/core/intrusive.h>
 #include <cstdint>
 #include <initializer_list>
 #include <new>
 #include <utility>
-#include <wick/core/array_ref.h>
-#include <wick/core/intrusive.h>
 
 namespace wick {
 

@@ -1,12 +1,12 @@
 // In-place operations and views: rebasing the history of a base, remaking the history of its views.
-#include <new>
-#include <utility>
 #include <wick/core/autograd_meta.h>
 #include <wick/core/iterate.h>
 #include <wick/core/node_hooks.h>
 #include <wick/core/ops.h>
 #include <wick/core/view_grad.h>
 #include <wick/kernels/index.h>
+#include <new>
+#include <utility>
 
 namespace wick {
 namespace detail {
@@ -152,10 +152,12 @@ Tensor as_strided_backward(const Tensor& grad, const Geometry& base, const Geome
   } else if (overlaps(v)) {
     scatter_add(buffer, g, v, offset);
   } else {
-    copy_raw(Tensor(TensorImpl::make(buffer.storage(), offset, v.shape(), v.steps(), g.dtype())), g);
+    copy_raw(Tensor(TensorImpl::make(buffer.storage(), offset, v.shape(), v.steps(), g.dtype())),
+             g);
   }
-  Tensor result(dense ? TensorImpl::make(buffer.storage(), 0, base.shape(), g.dtype())
-                      : TensorImpl::make(buffer.storage(), 0, base.shape(), base.steps(), g.dtype()));
+  Tensor result(dense
+                    ? TensorImpl::make(buffer.storage(), 0, base.shape(), g.dtype())
+                    : TensorImpl::make(buffer.storage(), 0, base.shape(), base.steps(), g.dtype()));
   if (needs_grad(grad)) {
     record("as_strided_backward", {grad}, result, [base, view](Backward& ctx) -> Grads {
       return {pick(lay_out(ctx.grad(), base), base, view)};
@@ -224,9 +226,11 @@ void adopt_inplace(NodePtr node, Tensor& x) {
 void check_inplace(const char* op, const Tensor& x, bool other_needs_grad) {
   TensorImpl& impl = x.impl();
   for (int d = 0; d < impl.dim(); ++d) {
-    WICK_CHECK(ValueError, impl.stride(d) != 0 || impl.size(d) <= 1, op,
-               ": more than one element of the written-to tensor refers to a single memory location "
-               "(sizes ", impl.sizes(), ", strides ", impl.strides(), "); clone() it first");
+    WICK_CHECK(
+        ValueError, impl.stride(d) != 0 || impl.size(d) <= 1, op,
+        ": more than one element of the written-to tensor refers to a single memory location "
+        "(sizes ",
+        impl.sizes(), ", strides ", impl.strides(), "); clone() it first");
   }
   const detail::AutogradMeta* meta = impl.meta();
   if (!meta || !GradMode::is_enabled()) return;
@@ -235,13 +239,15 @@ void check_inplace(const char* op, const Tensor& x, bool other_needs_grad) {
              "); do it under NoGradGuard");
   if (!meta->base.defined()) return;
   const detail::AutogradMeta* base = meta->base.impl().meta();
-  WICK_CHECK(AutogradError, !base || !base->requires_grad,
-             "a view of a leaf Variable that requires grad is being used in an in-place operation (",
-             op, "); do it under NoGradGuard");
+  WICK_CHECK(
+      AutogradError, !base || !base->requires_grad,
+      "a view of a leaf Variable that requires grad is being used in an in-place operation (", op,
+      "); do it under NoGradGuard");
   WICK_CHECK(AutogradError,
              !meta->view_without_grad || !(other_needs_grad || detail::requires_grad(impl) ||
                                            detail::requires_grad(meta->base.impl())),
-             op, ": a view was created in no_grad mode and is being modified inplace with grad mode "
+             op,
+             ": a view was created in no_grad mode and is being modified inplace with grad mode "
              "enabled; make the view outside NoGradGuard, or clone() it");
 }
 

@@ -1,10 +1,10 @@
 #pragma once
 
+#include <wick/core/export.h>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
-#include <wick/core/export.h>
 
 // Intrusive reference counts and the small-object free lists behind them.
 namespace wick {
@@ -19,8 +19,8 @@ WICK_API void release_small(void* memory, size_t bytes) noexcept;
 
 }  // namespace detail
 
-/// Base of reference-counted objects. The derived class T defines `static void destroy(T*) noexcept`,
-/// called when the last IntrusivePtr goes.
+/// Base of reference-counted objects. The derived class T defines `static void destroy(T*)
+/// noexcept`, called when the last IntrusivePtr goes.
 template <class T>
 class RefCounted {
  public:

@@ -1,8 +1,8 @@
 #include <wick/core/iterate.h>
 
-#include <algorithm>
 #include <wick/core/ops.h>
 #include <wick/kernels/elementwise.h>
+#include <algorithm>
 #if defined(WICK_WITH_CUDA)
 #include <wick/kernels/cuda/runtime.h>
 #endif
@@ -25,7 +25,8 @@ Dims broadcast_shapes(const char* op, IntArrayRef a, IntArrayRef b) {
 
 namespace {
 
-// Sorted so that the innermost dimension, by the strides of the output and then of the inputs, is last.
+// Sorted so that the innermost dimension, by the strides of the output and then of the inputs, is
+// last.
 bool is_outer(const ElementwiseArgs& args, int a, int b) {
   for (int i = 0; i < args.operands; ++i) {
     const int64_t x = args.strides[i][a];
@@ -95,7 +96,8 @@ ElementwiseArgs elementwise_args(const Tensor& out, std::initializer_list<const 
     args.contiguous = args.immediate_operand < 0;
     args.ndim = args.numel == 1 ? 0 : 1;
     args.sizes[0] = args.numel;
-    for (int i = 0; i < args.operands; ++i) args.strides[i][0] = i == args.immediate_operand ? 0 : 1;
+    for (int i = 0; i < args.operands; ++i)
+      args.strides[i][0] = i == args.immediate_operand ? 0 : 1;
     return args;
   }
   for (int d = 0; d < o.dim(); ++d) {
@@ -142,8 +144,8 @@ int64_t checked_numel(const char* op, IntArrayRef sizes) {
 }
 
 void check_rank(const char* op, size_t ndim) {
-  WICK_CHECK(ShapeError, ndim <= kMaxRank, op, ": expected at most ", kMaxRank,
-             " dimensions, got ", ndim);
+  WICK_CHECK(ShapeError, ndim <= kMaxRank, op, ": expected at most ", kMaxRank, " dimensions, got ",
+             ndim);
 }
 
 Device common_device(const char* op, std::initializer_list<const Tensor*> tensors,

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <initializer_list>
 #include <wick/core/tensor.h>
 #include <wick/kernels/args.h>
+#include <initializer_list>
 
 // From tensors to what the elementwise and reduction kernels iterate over. Internal.
 namespace wick::detail {
@@ -21,7 +21,8 @@ struct Dims {
   operator IntArrayRef() const { return {v, static_cast<size_t>(n)}; }  // NOLINT
 };
 
-/// The shape that a and b broadcast to. Throws ShapeError: "add: cannot broadcast [2, 3] with [4]: ...".
+/// The shape that a and b broadcast to. Throws ShapeError: "add: cannot broadcast [2, 3] with [4]:
+/// ...".
 Dims broadcast_shapes(const char* op, IntArrayRef a, IntArrayRef b);
 
 /// Kernel arguments for `out` (operand 0, its own shape) and inputs that broadcast to it. A null
@@ -38,8 +39,9 @@ int64_t checked_numel(const char* op, IntArrayRef sizes);
 /// Throws ShapeError when there are more than kMaxRank dimensions.
 void check_rank(const char* op, size_t ndim);
 
-/// All defined tensors on one device (a 0-dimensional CPU tensor may join any if `scalars_join`). Throws
-/// DeviceError: "matmul: expected all tensors on one device, got cpu and cuda:0; move one with .to(device)".
+/// All defined tensors on one device (a 0-dimensional CPU tensor may join any if `scalars_join`).
+/// Throws DeviceError: "matmul: expected all tensors on one device, got cpu and cuda:0; move one
+/// with .to(device)".
 Device common_device(const char* op, std::initializer_list<const Tensor*> tensors,
                      bool scalars_join = false);
 

@@ -9,8 +9,8 @@
 namespace wick::detail {
 namespace {
 
-// Leaked: a destructor at exit may still have something to say. Not spdlog's registry, which belongs
-// to the program that wick is part of.
+// Leaked: a destructor at exit may still have something to say. Not spdlog's registry, which
+// belongs to the program that wick is part of.
 spdlog::logger& logger() {
   static spdlog::logger* const instance = [] {
     auto* log = new spdlog::logger("wick", std::make_shared<spdlog::sinks::stderr_sink_mt>());

@@ -2,8 +2,9 @@
 
 #include <string>
 
-// wick's own log, to the standard error. Nothing is printed by default but warnings; the environment
-// variable WICK_LOG (off, error, warn, info, debug) changes that. Never on a hot path. Internal.
+// wick's own log, to the standard error. Nothing is printed by default but warnings; the
+// environment variable WICK_LOG (off, error, warn, info, debug) changes that. Never on a hot path.
+// Internal.
 namespace wick::detail {
 
 void log_warning(const std::string& message);

@@ -1,10 +1,10 @@
 #pragma once
 
+#include <wick/core/autograd.h>
+#include <wick/core/thread_state.h>
 #include <functional>
 #include <utility>
 #include <vector>
-#include <wick/core/autograd.h>
-#include <wick/core/thread_state.h>
 
 // The parts of Node that the engine and the tensor methods work on. Internal.
 namespace wick {

@@ -1,19 +1,20 @@
 #pragma once
 
+#include <wick/core/tensor.h>
 #include <initializer_list>
 #include <tuple>
 #include <vector>
-#include <wick/core/tensor.h>
 
 // The free functions. Unless said otherwise: arguments of different types are promoted as in
-// PyTorch, shapes broadcast (https://pytorch.org/docs/stable/notes/broadcasting.html), mixed devices
-// throw DeviceError (a CPU tensor of 0 dimensions may meet any device), results are new tensors, and
-// gradients flow to every floating-point argument.
+// PyTorch, shapes broadcast (https://pytorch.org/docs/stable/notes/broadcasting.html), mixed
+// devices throw DeviceError (a CPU tensor of 0 dimensions may meet any device), results are new
+// tensors, and gradients flow to every floating-point argument.
 namespace wick {
 
 // --- creation (core/ops/creation.cpp). Negative sizes throw ValueError.
 WICK_API Tensor empty(IntArrayRef sizes, const TensorOptions& options = {});
-WICK_API Tensor empty_strided(IntArrayRef sizes, IntArrayRef strides, const TensorOptions& options = {});
+WICK_API Tensor empty_strided(IntArrayRef sizes, IntArrayRef strides,
+                              const TensorOptions& options = {});
 WICK_API Tensor zeros(IntArrayRef sizes, const TensorOptions& options = {});
 WICK_API Tensor ones(IntArrayRef sizes, const TensorOptions& options = {});
 /// The dtype is that of the value unless given: bool, int64 or the default.
@@ -27,7 +28,8 @@ WICK_API Tensor arange(Scalar start, Scalar end, Scalar step, const TensorOption
 WICK_API Tensor rand(IntArrayRef sizes, const TensorOptions& options = {});
 WICK_API Tensor randn(IntArrayRef sizes, const TensorOptions& options = {});
 WICK_API Tensor randint(int64_t high, IntArrayRef sizes, const TensorOptions& options = {});
-WICK_API Tensor randint(int64_t low, int64_t high, IntArrayRef sizes, const TensorOptions& options = {});
+WICK_API Tensor randint(int64_t low, int64_t high, IntArrayRef sizes,
+                        const TensorOptions& options = {});
 WICK_API Tensor randperm(int64_t n, const TensorOptions& options = {});
 /// Options that are not given are those of `like`.
 WICK_API Tensor empty_like(const Tensor& like, const TensorOptions& options = {});
@@ -48,8 +50,8 @@ namespace detail {
 class WICK_API TensorData {
  public:
   template <class T>
-    requires(std::is_arithmetic_v<T>)
-  TensorData(T value) : kind_(kind_of<T>()), reals_{static_cast<double>(value)} {  // NOLINT
+  requires(std::is_arithmetic_v<T>) TensorData(T value)
+      : kind_(kind_of<T>()), reals_{static_cast<double>(value)} {  // NOLINT
     if constexpr (std::is_integral_v<T>) integers_.assign(1, static_cast<int64_t>(value));
   }
   TensorData(std::initializer_list<TensorData> list);  // NOLINT
@@ -68,7 +70,9 @@ class WICK_API TensorData {
   enum class Kind : uint8_t { Bool, Integer, Real };
   template <class T>
   static constexpr Kind kind_of() {
-    return std::is_same_v<T, bool> ? Kind::Bool : std::is_integral_v<T> ? Kind::Integer : Kind::Real;
+    return std::is_same_v<T, bool> ? Kind::Bool
+           : std::is_integral_v<T> ? Kind::Integer
+                                   : Kind::Real;
   }
   Kind kind_;
   std::vector<int64_t> sizes_;
@@ -76,14 +80,14 @@ class WICK_API TensorData {
   std::vector<int64_t> integers_;  // empty for Kind::Real
 };
 }  // namespace detail
-/// A tensor of the given numbers, nested braces to any depth: tensor({{1., 2.}, {3., 4.}}), tensor(3),
-/// tensor(vector). Integers give int64, floating-point numbers the default dtype, bools bool. Throws
-/// ShapeError if rows differ in length.
+/// A tensor of the given numbers, nested braces to any depth: tensor({{1., 2.}, {3., 4.}}),
+/// tensor(3), tensor(vector). Integers give int64, floating-point numbers the default dtype, bools
+/// bool. Throws ShapeError if rows differ in length.
 WICK_API Tensor tensor(const detail::TensorData& data, const TensorOptions& options = {});
 /// For a flat list of numbers (keeps one-element lists lists: tensor({3}) has shape [1]).
 template <class T>
-  requires(std::is_arithmetic_v<T>)
-Tensor tensor(std::initializer_list<T> values, const TensorOptions& options = {}) {
+requires(std::is_arithmetic_v<T>) Tensor
+    tensor(std::initializer_list<T> values, const TensorOptions& options = {}) {
   if constexpr (std::is_same_v<T, bool>) {
     const std::vector<uint8_t> bytes(values.begin(), values.end());
     return tensor(detail::TensorData(bytes), options.has_dtype() ? options : options.dtype(kBool));
@@ -130,8 +134,8 @@ WICK_API Tensor stack(TensorList tensors, int64_t dim = 0);
 /// `padding_idx` (-1: none) get no gradient.
 WICK_API Tensor embedding(const Tensor& weight, const Tensor& index, int64_t padding_idx = -1);
 
-// --- pointwise (core/ops/pointwise.cpp). Integer arguments of exp, log, sqrt, sigmoid, tanh, gelu and
-// of `/` are promoted to the default dtype.
+// --- pointwise (core/ops/pointwise.cpp). Integer arguments of exp, log, sqrt, sigmoid, tanh, gelu
+// and of `/` are promoted to the default dtype.
 WICK_API Tensor add(const Tensor& a, const Tensor& b);
 WICK_API Tensor add(const Tensor& a, Scalar b);
 /// a + alpha * b
@@ -170,8 +174,8 @@ WICK_API Tensor where(const Tensor& condition, const Tensor& a, Scalar b);
 WICK_API Tensor where(const Tensor& condition, Scalar a, const Tensor& b);
 WICK_API Tensor masked_fill(const Tensor& x, const Tensor& mask, Scalar value);
 /// Comparisons give bool and no gradient.
-#define WICK_DECLARE_COMPARE(name, Name)                   \
-  WICK_API Tensor name(const Tensor& a, const Tensor& b);  \
+#define WICK_DECLARE_COMPARE(name, Name)                  \
+  WICK_API Tensor name(const Tensor& a, const Tensor& b); \
   WICK_API Tensor name(const Tensor& a, Scalar b);
 WICK_COMPARE_OPS(WICK_DECLARE_COMPARE)
 #undef WICK_DECLARE_COMPARE
@@ -211,7 +215,8 @@ WICK_API Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias
 
 // --- softmax and losses (core/ops/softmax.cpp, core/ops/loss.cpp)
 WICK_API Tensor softmax(const Tensor& x, int64_t dim, std::optional<DType> dtype = std::nullopt);
-WICK_API Tensor log_softmax(const Tensor& x, int64_t dim, std::optional<DType> dtype = std::nullopt);
+WICK_API Tensor log_softmax(const Tensor& x, int64_t dim,
+                            std::optional<DType> dtype = std::nullopt);
 enum class Reduction : uint8_t { None, Mean, Sum };
 /// x: log-probabilities [N, C], [C] or [N, C, d1, ...]; target: int64 class numbers [N], [] or
 /// [N, d1, ...]; weight: [C] or undefined. Mean divides by the total weight of the counted targets.
@@ -267,7 +272,7 @@ inline Tensor operator*(Scalar a, const Tensor& b) { return mul(b, a); }
 inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }
 inline Tensor operator/(const Tensor& a, Scalar b) { return div(a, b); }
 WICK_API Tensor operator/(Scalar a, const Tensor& b);
-#define WICK_COMPARE_OPERATOR(op, name, mirrored)                                \
+#define WICK_COMPARE_OPERATOR(op, name, mirrored)                                    \
   inline Tensor operator op(const Tensor& a, const Tensor& b) { return name(a, b); } \
   inline Tensor operator op(const Tensor& a, Scalar b) { return name(a, b); }        \
   inline Tensor operator op(Scalar a, const Tensor& b) { return mirrored(b, a); }

@@ -1,11 +1,11 @@
 #pragma once
 
+#include <wick/core/device.h>
+#include <wick/core/dtype.h>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
-#include <wick/core/device.h>
-#include <wick/core/dtype.h>
 
 namespace wick {
 
@@ -18,19 +18,32 @@ inline constexpr Layout kStrided = Layout::Strided;
 class TensorOptions {
  public:
   TensorOptions() = default;
-  TensorOptions(DType dtype) : dtype_(dtype) {}             // NOLINT: implicit, as in LibTorch
-  TensorOptions(Device device) : device_(device) {}         // NOLINT
+  TensorOptions(DType dtype) : dtype_(dtype) {}              // NOLINT: implicit, as in LibTorch
+  TensorOptions(Device device) : device_(device) {}          // NOLINT
   TensorOptions(DeviceType type) : device_(Device(type)) {}  // NOLINT
-  /// "cuda:1". A template, so that a literal 0 is no null pointer: arange(5, 1, 0) has three numbers.
+  /// "cuda:1". A template, so that a literal 0 is no null pointer: arange(5, 1, 0) has three
+  /// numbers.
   template <class T>
-    requires(std::is_convertible_v<const T&, std::string_view>)
-  TensorOptions(const T& device) : device_(Device(device)) {}  // NOLINT
+  requires(std::is_convertible_v<const T&, std::string_view>) TensorOptions(const T& device)
+      : device_(Device(device)) {}  // NOLINT
 
-  TensorOptions dtype(std::optional<DType> v) const { auto o = *this; o.dtype_ = v; return o; }
-  TensorOptions device(std::optional<Device> v) const { auto o = *this; o.device_ = v; return o; }
-  TensorOptions device(DeviceType type, int index = -1) const { return device(Device(type, index)); }
+  TensorOptions dtype(std::optional<DType> v) const {
+    auto o = *this;
+    o.dtype_ = v;
+    return o;
+  }
+  TensorOptions device(std::optional<Device> v) const {
+    auto o = *this;
+    o.device_ = v;
+    return o;
+  }
+  TensorOptions device(DeviceType type, int index = -1) const {
+    return device(Device(type, index));
+  }
   TensorOptions requires_grad(std::optional<bool> v) const {
-    auto o = *this; o.requires_grad_ = v; return o;
+    auto o = *this;
+    o.requires_grad_ = v;
+    return o;
   }
   TensorOptions layout(Layout) const { return *this; }
 

@@ -1,11 +1,11 @@
 #pragma once
 
+#include <wick/core/check.h>
 #include <initializer_list>
 #include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
-#include <wick/core/check.h>
 
 namespace wick {
 

@@ -1,10 +1,10 @@
 #pragma once
 
+#include <wick/core/check.h>
+#include <wick/core/dtype.h>
 #include <cstdint>
 #include <string>
 #include <type_traits>
-#include <wick/core/check.h>
-#include <wick/core/dtype.h>
 
 namespace wick {
 
@@ -13,14 +13,13 @@ class Scalar {
  public:
   Scalar() : Scalar(int64_t{0}) {}
   template <class T>
-    requires(std::is_arithmetic_v<T>)
-  Scalar(T value) {  // NOLINT: implicit, as in LibTorch
+  requires(std::is_arithmetic_v<T>) Scalar(T value) {  // NOLINT: implicit, as in LibTorch
     if constexpr (std::is_same_v<T, bool>) {
       kind_ = Kind::Bool;
       integer_ = value;
     } else if constexpr (std::is_integral_v<T>) {
-      WICK_CHECK(ValueError, std::is_signed_v<T> || static_cast<int64_t>(value) >= 0, "Scalar: ",
-                 value, " does not fit in int64");
+      WICK_CHECK(ValueError, std::is_signed_v<T> || static_cast<int64_t>(value) >= 0,
+                 "Scalar: ", value, " does not fit in int64");
       kind_ = Kind::Integer;
       integer_ = static_cast<int64_t>(value);
     } else {
@@ -33,9 +32,7 @@ class Scalar {
   bool is_integral() const { return kind_ == Kind::Integer; }
   bool is_boolean() const { return kind_ == Kind::Bool; }
   /// The type that a tensor of this number alone has: bool, int64 or the default dtype.
-  DType type() const {
-    return is_boolean() ? kBool : is_integral() ? kInt64 : get_default_dtype();
-  }
+  DType type() const { return is_boolean() ? kBool : is_integral() ? kInt64 : get_default_dtype(); }
   /// The value as a C++ number. Throws ValueError when an integer type cannot hold it.
   template <class T>
   T to() const {

@@ -1,9 +1,9 @@
 #include <wick/core/storage.h>
 
-#include <new>
 #include <wick/core/allocator.h>
 #include <wick/core/check.h>
 #include <wick/kernels/dispatch.h>
+#include <new>
 #if defined(WICK_WITH_CUDA)
 #include <wick/kernels/cuda/allocator.h>
 #endif

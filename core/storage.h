@@ -1,10 +1,10 @@
 #pragma once
 
+#include <wick/core/device.h>
+#include <wick/core/intrusive.h>
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <wick/core/device.h>
-#include <wick/core/intrusive.h>
 
 namespace wick {
 
@@ -44,7 +44,8 @@ class WICK_API StorageImpl final : public RefCounted<StorageImpl> {
 
 using Storage = IntrusivePtr<StorageImpl>;
 
-/// Live objects of the process; after all tensors of a test are gone they are what they were before.
+/// Live objects of the process; after all tensors of a test are gone they are what they were
+/// before.
 WICK_API int64_t live_tensors();
 WICK_API int64_t live_nodes();
 /// Bytes in live storages of wick's own memory on the device (-1: all devices of the type).

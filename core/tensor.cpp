@@ -1,18 +1,19 @@
 #include <wick/core/tensor.h>
 
-#include <algorithm>
-#include <atomic>
-#include <cmath>
 #include <wick/core/autograd_meta.h>
 #include <wick/core/iterate.h>
 #include <wick/core/node_hooks.h>
 #include <wick/core/ops.h>
 #include <wick/core/view_grad.h>
+#include <algorithm>
+#include <atomic>
+#include <cmath>
 
 namespace wick {
 
 void Tensor::throw_undefined() {
-  WICK_FAIL(ValueError, "expected a defined tensor, got one that was default-constructed or moved "
+  WICK_FAIL(ValueError,
+            "expected a defined tensor, got one that was default-constructed or moved "
             "from; assign a tensor to it first");
 }
 
@@ -21,13 +22,9 @@ void Tensor::check_type(DType wanted) const {
              ", the tensor's element type, got one to ", wanted);
 }
 
-int64_t Tensor::size(int64_t d) const {
-  return sizes()[detail::wrap_dim("size", d, dim())];
-}
+int64_t Tensor::size(int64_t d) const { return sizes()[detail::wrap_dim("size", d, dim())]; }
 
-int64_t Tensor::stride(int64_t d) const {
-  return strides()[detail::wrap_dim("stride", d, dim())];
-}
+int64_t Tensor::stride(int64_t d) const { return strides()[detail::wrap_dim("stride", d, dim())]; }
 
 // --- autograd
 
@@ -118,8 +115,7 @@ Tensor& Tensor::detach_() {
 
 void Tensor::set_data(const Tensor& other) {
   TensorImpl& t = impl();
-  WICK_CHECK(DTypeError,
-             !requires_grad() || wick::is_floating_point(other.dtype()),
+  WICK_CHECK(DTypeError, !requires_grad() || wick::is_floating_point(other.dtype()),
              "set_data: a tensor that requires a gradient cannot become ", other.dtype());
   const detail::AutogradMeta* meta = t.meta();
   WICK_CHECK(AutogradError, !meta || !meta->base.defined(),

@@ -1,5 +1,10 @@
 #pragma once
 
+#include <wick/core/array_ref.h>
+#include <wick/core/options.h>
+#include <wick/core/scalar.h>
+#include <wick/core/tensor_impl.h>
+#include <wick/kernels/pointwise_list.h>
 #include <cstdint>
 #include <functional>
 #include <iosfwd>
@@ -8,11 +13,6 @@
 #include <tuple>
 #include <utility>
 #include <vector>
-#include <wick/core/array_ref.h>
-#include <wick/core/options.h>
-#include <wick/core/scalar.h>
-#include <wick/core/tensor_impl.h>
-#include <wick/kernels/pointwise_list.h>
 
 namespace wick {
 
@@ -114,12 +114,11 @@ class WICK_API Tensor {
   /// Accumulates the gradients of all leaves. `gradient` may be left out for one element.
   /// `retain_graph` defaults to `create_graph`.
   void backward(const Tensor& gradient = {}, std::optional<bool> retain_graph = std::nullopt,
-                bool create_graph = false,
-                std::optional<TensorList> inputs = std::nullopt) const;
+                bool create_graph = false, std::optional<TensorList> inputs = std::nullopt) const;
   void retain_grad();
   bool retains_grad() const;
-  /// Calls `hook` with the gradient of this tensor in every backward pass; a defined result replaces
-  /// it. Returns a handle for remove_hook.
+  /// Calls `hook` with the gradient of this tensor in every backward pass; a defined result
+  /// replaces it. Returns a handle for remove_hook.
   unsigned register_hook(std::function<Tensor(Tensor)> hook);
   void remove_hook(unsigned handle);
   /// The same elements without history. In-place changes are seen by both.
@@ -184,8 +183,8 @@ class WICK_API Tensor {
   WICK_UNARY_FLOAT_OPS(WICK_METHOD)
   WICK_UNARY_ANY_OPS(WICK_METHOD)
 #undef WICK_METHOD
-#define WICK_METHOD(name, Name)            \
-  Tensor name(const Tensor& other) const;  \
+#define WICK_METHOD(name, Name)           \
+  Tensor name(const Tensor& other) const; \
   Tensor& name##_(const Tensor& other);
   WICK_BINARY_OPS(WICK_METHOD)
 #undef WICK_METHOD

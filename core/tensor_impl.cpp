@@ -1,8 +1,8 @@
 #include <wick/core/tensor_impl.h>
 
-#include <new>
 #include <wick/core/allocator.h>
 #include <wick/core/autograd_meta.h>
+#include <new>
 
 namespace wick {
 

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <cstdint>
 #include <wick/core/array_ref.h>
 #include <wick/core/dtype.h>
 #include <wick/core/storage.h>
+#include <cstdint>
 
 namespace wick {
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <cstdint>
 #include <wick/core/export.h>
+#include <cstdint>
 
 // All thread-local state of wick, in one struct defined in one .cpp. Autograd nodes carry what they
 // need of it from forward to backward.

@@ -25,8 +25,8 @@ bool overlaps(const Geometry& geometry);
 /// Differentiable. Elements that the view repeats are summed.
 Tensor as_strided_backward(const Tensor& grad, const Geometry& base, const Geometry& view);
 
-/// The same for any two geometries of one storage, also where the view reaches outside `base` or the
-/// base's own elements share places.
+/// The same for any two geometries of one storage, also where the view reaches outside `base` or
+/// the base's own elements share places.
 Tensor strided_gradient(const Tensor& grad, const Geometry& base, const Geometry& view);
 
 }  // namespace wick::detail

@@ -31,8 +31,8 @@ bool Batches::next(Tensor& index) {
 }
 
 void Batches::restore(const State& state) {
-  WICK_CHECK(ValueError, state.position >= 0 && state.position <= count_,
-             "Batches: position ", state.position, " is outside a data set of ", count_);
+  WICK_CHECK(ValueError, state.position >= 0 && state.position <= count_, "Batches: position ",
+             state.position, " is outside a data set of ", count_);
   state_ = state;
   if (!state.started) return;
   const RngState present = get_rng_state();

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <cstdint>
 #include <wick/core/ops.h>
 #include <wick/core/tensor.h>
+#include <cstdint>
 
 namespace wick::data {
 
@@ -10,12 +10,12 @@ namespace wick::data {
 ///
 ///   for (batches.start_epoch(); batches.next(index);) train(images.index_select(0, index));
 ///
-/// The order comes from the generator of manual_seed, so a run repeats, and state() lets it go on in
-/// the middle of an epoch.
+/// The order comes from the generator of manual_seed, so a run repeats, and state() lets it go on
+/// in the middle of an epoch.
 class WICK_API Batches {
  public:
-  /// Throws ValueError unless size >= 0 and batch_size >= 1. With drop_last a last batch that is not
-  /// full is left out.
+  /// Throws ValueError unless size >= 0 and batch_size >= 1. With drop_last a last batch that is
+  /// not full is left out.
   Batches(int64_t size, int64_t batch_size, bool shuffle = true, bool drop_last = false);
 
   /// Draws the order of a new epoch.

@@ -3,11 +3,11 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
+#include <wick/core/ops.h>
 #include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstring>
-#include <wick/core/ops.h>
 
 namespace wick::data {
 namespace {
@@ -17,9 +17,10 @@ class Source {
  public:
   explicit Source(const std::string& path) : path_(path) {
     struct stat info {};
-    WICK_CHECK(IoError, ::stat(path.c_str(), &info) == 0, "cannot open '", path, "': ",
-               std::strerror(errno));
-    WICK_CHECK(IoError, S_ISREG(info.st_mode), "cannot read '", path, "': it is not a regular file");
+    WICK_CHECK(IoError, ::stat(path.c_str(), &info) == 0, "cannot open '", path,
+               "': ", std::strerror(errno));
+    WICK_CHECK(IoError, S_ISREG(info.st_mode), "cannot read '", path,
+               "': it is not a regular file");
     stored_ = static_cast<uint64_t>(info.st_size);
     file_ = gzopen(path.c_str(), "rb");
     WICK_CHECK(IoError, file_, "cannot open '", path, "': ", std::strerror(errno));
@@ -73,13 +74,20 @@ uint32_t big_endian(const unsigned char* b) {
 
 DType type_of(const Source& source, unsigned code) {
   switch (code) {
-    case 0x08: return kUInt8;
-    case 0x09: return kInt8;
-    case 0x0B: return kInt16;
-    case 0x0C: return kInt32;
-    case 0x0D: return kFloat32;
-    case 0x0E: return kFloat64;
-    default: source.need(false, "unknown element type ", code, " (byte 2)");
+    case 0x08:
+      return kUInt8;
+    case 0x09:
+      return kInt8;
+    case 0x0B:
+      return kInt16;
+    case 0x0C:
+      return kInt32;
+    case 0x0D:
+      return kFloat32;
+    case 0x0E:
+      return kFloat64;
+    default:
+      source.need(false, "unknown element type ", code, " (byte 2)");
   }
   return kUInt8;
 }

@@ -1,8 +1,8 @@
 #include <wick/io/checkpoint.h>
 
-#include <bit>
 #include <wick/core/ops.h>
 #include <wick/io/safetensors.h>
+#include <bit>
 
 namespace wick::io {
 namespace {
@@ -26,7 +26,8 @@ void save_checkpoint(const std::string& path, const nn::Module& model,
   TensorDict all("Tensor");
   for (const auto& item : model.state_dict()) all.insert(kModel + item.key(), item.value());
   if (optimizer) {
-    for (const auto& item : optimizer->state_dict()) all.insert(kOptimizer + item.key(), item.value());
+    for (const auto& item : optimizer->state_dict())
+      all.insert(kOptimizer + item.key(), item.value());
   }
   for (const auto& [name, value] : counters) all.insert(kCounter + name, full({}, value, kInt64));
   const RngState state = get_rng_state();
@@ -40,8 +41,8 @@ Counters load_checkpoint(const std::string& path, nn::Module& model, optim::Opti
   const TensorDict all = load_safetensors(path);
   Counters counters;
   for (const auto& item : with_prefix(all, kCounter)) {
-    WICK_CHECK(FormatError, item.value().numel() == 1 && !item.value().is_floating_point(), "'", path,
-               "': counter '", item.key(), "' is not one integer");
+    WICK_CHECK(FormatError, item.value().numel() == 1 && !item.value().is_floating_point(), "'",
+               path, "': counter '", item.key(), "' is not one integer");
     counters[item.key()] = item.value().item<int64_t>();
   }
   const TensorDict state = with_prefix(all, kModel);

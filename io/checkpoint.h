@@ -1,18 +1,18 @@
 #pragma once
 
+#include <wick/nn/module.h>
+#include <wick/optim/optimizer.h>
 #include <cstdint>
 #include <map>
 #include <string>
-#include <wick/nn/module.h>
-#include <wick/optim/optimizer.h>
 
 namespace wick::io {
 
 /// What else a training run needs to go on: epoch, position in the data, ...
 using Counters = std::map<std::string, int64_t>;
 
-/// Writes the model's state, the optimizer's (unless null), the random generator's and `counters` into
-/// one safetensors file, atomically. A run resumed from it continues bit for bit.
+/// Writes the model's state, the optimizer's (unless null), the random generator's and `counters`
+/// into one safetensors file, atomically. A run resumed from it continues bit for bit.
 WICK_API void save_checkpoint(const std::string& path, const nn::Module& model,
                               const optim::Optimizer* optimizer = nullptr,
                               const Counters& counters = {});

@@ -24,8 +24,8 @@ class InputFile {
   uint64_t size_ = 0;
 };
 
-/// A file that replaces `path` at commit() and not before: written beside it, synchronised, renamed, and
-/// the folder synchronised. Destroyed without commit() it leaves no trace.
+/// A file that replaces `path` at commit() and not before: written beside it, synchronised,
+/// renamed, and the folder synchronised. Destroyed without commit() it leaves no trace.
 class AtomicFile {
  public:
   explicit AtomicFile(const std::string& path);

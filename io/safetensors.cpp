@@ -1,13 +1,13 @@
 #include <wick/io/safetensors.h>
 
+#include <wick/core/iterate.h>
+#include <wick/core/ops.h>
+#include <wick/io/file.h>
 #include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <vector>
-#include <wick/core/iterate.h>
-#include <wick/core/ops.h>
-#include <wick/io/file.h>
 
 namespace wick::io {
 namespace {
@@ -74,7 +74,8 @@ class Reader {
   }
 
   json read_header() {
-    need(file_.size() >= 8, "it has ", file_.size(), " bytes, fewer than the 8 of the header's length");
+    need(file_.size() >= 8, "it has ", file_.size(),
+         " bytes, fewer than the 8 of the header's length");
     unsigned char bytes[8];
     file_.read(bytes, 8);
     uint64_t length = 0;
@@ -119,8 +120,10 @@ class Reader {
       if (metadata) (*metadata)[key] = text.get<std::string>();
     }
     const auto version = value.find(kFormatKey);
-    need(version == value.end() || *version == kFormatVersion, "it was written by a newer version of "
-         "wick (format ", version == value.end() ? "" : quoted(version->get<std::string>()), ")");
+    need(version == value.end() || *version == kFormatVersion,
+         "it was written by a newer version of "
+         "wick (format ",
+         version == value.end() ? "" : quoted(version->get<std::string>()), ")");
   }
 
   Entry read_entry(const std::string& name, const json& value) const {
@@ -155,7 +158,8 @@ class Reader {
     for (const int64_t s : e.shape) {
       empty |= s == 0;
       // Strides count on with the sizes of an empty tensor too.
-      fits &= !__builtin_mul_overflow(bytes, static_cast<uint64_t>(std::max<int64_t>(s, 1)), &bytes);
+      fits &=
+          !__builtin_mul_overflow(bytes, static_cast<uint64_t>(std::max<int64_t>(s, 1)), &bytes);
     }
     need(fits && bytes <= INT64_MAX / 16, label, " of shape ", IntArrayRef(e.shape),
          " has more bytes than can be counted");
@@ -219,8 +223,8 @@ struct Named {
 std::vector<Named> in_file_order(const TensorDict& tensors) {
   std::vector<Named> order;
   for (const auto& item : tensors) {
-    WICK_CHECK(ValueError, item.value().defined(), "save_safetensors: tensor ",
-               quoted(item.key()), " is undefined");
+    WICK_CHECK(ValueError, item.value().defined(), "save_safetensors: tensor ", quoted(item.key()),
+               " is undefined");
     WICK_CHECK(ValueError, item.key() != "__metadata__" && item.key().size() <= kMaxName,
                "save_safetensors: ", quoted(item.key()), " cannot be the name of a tensor");
     order.push_back({item.key(), item.value()});
@@ -228,7 +232,8 @@ std::vector<Named> in_file_order(const TensorDict& tensors) {
   std::stable_sort(order.begin(), order.end(), [](const Named& a, const Named& b) {
     const int64_t x = a.tensor.element_size();
     const int64_t y = b.tensor.element_size();
-    return x != y ? x > y : std::tuple(a.tensor.dtype(), a.name) < std::tuple(b.tensor.dtype(), b.name);
+    return x != y ? x > y
+                  : std::tuple(a.tensor.dtype(), a.name) < std::tuple(b.tensor.dtype(), b.name);
   });
   return order;
 }
@@ -252,8 +257,8 @@ std::string make_header(const std::vector<Named>& order, const Metadata& metadat
     WICK_FAIL(ValueError, "save_safetensors: a name or the metadata is not valid UTF-8");
   }
   text.resize((text.size() + 7) / 8 * 8, ' ');
-  WICK_CHECK(ValueError, text.size() <= kMaxHeader, "save_safetensors: the header has ", text.size(),
-             " bytes, more than ", kMaxHeader, "; use fewer tensors or shorter names");
+  WICK_CHECK(ValueError, text.size() <= kMaxHeader, "save_safetensors: the header has ",
+             text.size(), " bytes, more than ", kMaxHeader, "; use fewer tensors or shorter names");
   return text;
 }
 

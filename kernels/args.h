@@ -1,8 +1,8 @@
 #pragma once
 
-#include <cstdint>
 #include <wick/core/dtype.h>
 #include <wick/kernels/dispatch.h>
+#include <cstdint>
 
 // What kernels see of tensors: plain pointers, sizes and strides. All strides count elements, all
 // pointers already include the storage offset, all sizes may be 0.

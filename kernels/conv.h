@@ -22,8 +22,8 @@ struct ConvArgs {
 WICK_KERNEL(void, conv, const ConvArgs& args, const void* x, const void* weight, const void* bias,
             void* y)
 /// grad_x from grad_y and weight.
-WICK_KERNEL(void, conv_backward_input, const ConvArgs& args, const void* grad_y,
-            const void* weight, void* grad_x)
+WICK_KERNEL(void, conv_backward_input, const ConvArgs& args, const void* grad_y, const void* weight,
+            void* grad_x)
 /// grad_weight, and grad_bias [k] unless null, from x and grad_y.
 WICK_KERNEL(void, conv_backward_weight, const ConvArgs& args, const void* x, const void* grad_y,
             void* grad_weight, void* grad_bias)

@@ -25,10 +25,10 @@ inline constexpr bool kBuiltWithCuda = false;
 
 /// Calls the kernel of the device. (As a template over function pointers this would refer to the
 /// CUDA symbol in debug builds without CUDA; a discarded statement does not.)
-#define WICK_DISPATCH(device, kernel, ...)                                          \
-  [&]() -> decltype(auto) {                                                         \
-    if constexpr (::wick::kBuiltWithCuda) {                                         \
-      if ((device).is_cuda()) return ::wick::cuda::kernel(__VA_ARGS__);             \
-    }                                                                               \
-    return ::wick::cpu::kernel(__VA_ARGS__);                                        \
+#define WICK_DISPATCH(device, kernel, ...)                              \
+  [&]() -> decltype(auto) {                                             \
+    if constexpr (::wick::kBuiltWithCuda) {                             \
+      if ((device).is_cuda()) return ::wick::cuda::kernel(__VA_ARGS__); \
+    }                                                                   \
+    return ::wick::cpu::kernel(__VA_ARGS__);                            \
   }()

@@ -11,8 +11,8 @@ struct IndexArgs {
   const char* op = "index_select";  // for error texts
 };
 
-/// y: [outer, count, inner] = x[:, index, :]. Any dtype. An index outside [0, size) throws IndexError
-/// naming op, position, value and limit.
+/// y: [outer, count, inner] = x[:, index, :]. Any dtype. An index outside [0, size) throws
+/// IndexError naming op, position, value and limit.
 WICK_KERNEL(void, index_select, const IndexArgs& args, const void* x, const int64_t* index, void* y)
 /// x[:, index, :] += y, in the order of the index (deterministic). x is [outer, size, inner].
 /// Rows whose index is `skip` are left out (-1: none).

@@ -7,8 +7,8 @@ namespace wick {
 /// Batch normalisation (https://arxiv.org/abs/1502.03167) over x: [n, c, inner], contiguous.
 /// weight, bias [c] may be null (1 and 0). Statistics of half types are float32, else x's type.
 struct BatchNormArgs {
-  DType dtype = DType::Float32;        // of x and y
-  DType stats_type = DType::Float32;   // of weight, bias, means, variances
+  DType dtype = DType::Float32;       // of x and y
+  DType stats_type = DType::Float32;  // of weight, bias, means, variances
   int64_t n = 0, c = 0, inner = 1;
   double eps = 1e-5;
 };

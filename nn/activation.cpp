@@ -17,8 +17,8 @@ Tensor TanhImpl::forward(const Tensor& x) { return tanh(x); }
 
 GELUImpl::GELUImpl(GELUOptions o) : options(std::move(o)) {
   WICK_CHECK(ValueError, options.approximate() == "none" || options.approximate() == "tanh",
-             "GELU: expected approximate to be \"none\" or \"tanh\", got \"",
-             options.approximate(), "\"");
+             "GELU: expected approximate to be \"none\" or \"tanh\", got \"", options.approximate(),
+             "\"");
 }
 void GELUImpl::pretty_print(std::ostream& stream) const { stream << "wick::nn::GELU()"; }
 Tensor GELUImpl::forward(const Tensor& x) { return gelu(x, options.approximate()); }

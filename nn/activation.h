@@ -1,7 +1,7 @@
 #pragma once
 
-#include <string>
 #include <wick/nn/holder.h>
+#include <string>
 
 namespace wick::nn {
 

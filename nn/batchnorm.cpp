@@ -1,8 +1,8 @@
 #include <wick/nn/batchnorm.h>
 
+#include <wick/nn/init.h>
 #include <cmath>
 #include <ostream>
-#include <wick/nn/init.h>
 
 namespace wick::nn {
 namespace detail {
@@ -24,7 +24,8 @@ void BatchNormState::register_all() {
   const bool track = options.track_running_stats();
   running_mean = register_buffer("running_mean", track ? zeros({c}) : Tensor());
   running_var = register_buffer("running_var", track ? ones({c}) : Tensor());
-  num_batches_tracked = register_buffer("num_batches_tracked", track ? zeros({}, kInt64) : Tensor());
+  num_batches_tracked =
+      register_buffer("num_batches_tracked", track ? zeros({}, kInt64) : Tensor());
 }
 
 void BatchNormState::reset_running_stats() {

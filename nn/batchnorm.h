@@ -1,7 +1,7 @@
 #pragma once
 
-#include <optional>
 #include <wick/nn/holder.h>
+#include <optional>
 
 namespace wick::nn {
 
@@ -37,9 +37,9 @@ class WICK_API BatchNormState : public Module {
 };
 }  // namespace detail
 
-/// Batch normalisation (https://arxiv.org/abs/1502.03167) of x: [N, C] or [N, C, L]. In training by the
-/// batch's statistics, else by the running ones. weight (1) and bias (0): [C]; buffers running_mean (0),
-/// running_var (1): [C], num_batches_tracked: int64.
+/// Batch normalisation (https://arxiv.org/abs/1502.03167) of x: [N, C] or [N, C, L]. In training by
+/// the batch's statistics, else by the running ones. weight (1) and bias (0): [C]; buffers
+/// running_mean (0), running_var (1): [C], num_batches_tracked: int64.
 class WICK_API BatchNorm1dImpl : public Cloneable<BatchNorm1dImpl, detail::BatchNormState> {
  public:
   explicit BatchNorm1dImpl(const BatchNormOptions& options) : Cloneable(options) {}

@@ -1,8 +1,8 @@
 #include <wick/nn/conv.h>
 
+#include <wick/nn/init.h>
 #include <cmath>
 #include <ostream>
-#include <wick/nn/init.h>
 
 namespace wick::nn {
 
@@ -15,11 +15,11 @@ Conv2dImpl::Conv2dImpl(const Conv2dOptions& o) : options(o) {
              "Conv2d: in_channels ", o.in_channels(), " and out_channels ", o.out_channels(),
              " must be divisible by groups ", o.groups());
   for (size_t i = 0; i < 2; ++i) {
-    WICK_CHECK(ValueError, o.kernel_size()[i] > 0 && o.stride()[i] > 0 && o.dilation()[i] > 0 &&
-                               o.padding()[i] >= 0,
-               "Conv2d: expected kernel_size, stride and dilation >= 1 and padding >= 0, got ",
-               o.kernel_size()[i], ", ", o.stride()[i], ", ", o.dilation()[i], " and ",
-               o.padding()[i]);
+    WICK_CHECK(
+        ValueError,
+        o.kernel_size()[i] > 0 && o.stride()[i] > 0 && o.dilation()[i] > 0 && o.padding()[i] >= 0,
+        "Conv2d: expected kernel_size, stride and dilation >= 1 and padding >= 0, got ",
+        o.kernel_size()[i], ", ", o.stride()[i], ", ", o.dilation()[i], " and ", o.padding()[i]);
   }
   Conv2dImpl::reset();
 }

@@ -1,7 +1,7 @@
 #include <wick/nn/embedding.h>
 
-#include <ostream>
 #include <wick/nn/init.h>
+#include <ostream>
 
 namespace wick::nn {
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <optional>
 #include <wick/nn/holder.h>
+#include <optional>
 
 namespace wick::nn {
 

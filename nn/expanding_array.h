@@ -1,11 +1,11 @@
 #pragma once
 
+#include <wick/core/array_ref.h>
 #include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <ostream>
 #include <vector>
-#include <wick/core/array_ref.h>
 
 namespace wick {
 

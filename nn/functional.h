@@ -2,7 +2,8 @@
 
 #include <wick/core/ops.h>
 
-// The functions behind the layers, under LibTorch's name for them: F::relu(x), F::cross_entropy(x, t).
+// The functions behind the layers, under LibTorch's name for them: F::relu(x), F::cross_entropy(x,
+// t).
 namespace wick::nn::functional {
 
 using wick::avg_pool2d;

@@ -1,11 +1,11 @@
 #pragma once
 
+#include <wick/core/check.h>
+#include <wick/nn/module.h>
 #include <iosfwd>
 #include <memory>
 #include <type_traits>
 #include <utility>
-#include <wick/core/check.h>
-#include <wick/nn/module.h>
 
 namespace wick::nn {
 
@@ -21,10 +21,10 @@ class ModuleHolder {
   ModuleHolder(std::shared_ptr<Contained> module) : impl_(std::move(module)) {}  // NOLINT
   /// Forwards to the constructor of the module.
   template <class Head, class... Tail>
-    requires(!(std::is_base_of_v<ModuleHolder, std::remove_cvref_t<Head>> && sizeof...(Tail) == 0) &&
-             !std::is_convertible_v<Head, std::shared_ptr<Contained>> &&
-             !std::is_same_v<std::remove_cvref_t<Head>, std::nullptr_t>)
-  explicit ModuleHolder(Head&& head, Tail&&... tail)
+  requires(!(std::is_base_of_v<ModuleHolder, std::remove_cvref_t<Head>> && sizeof...(Tail) == 0) &&
+           !std::is_convertible_v<Head, std::shared_ptr<Contained>> &&
+           !std::is_same_v<std::remove_cvref_t<Head>,
+                           std::nullptr_t>) explicit ModuleHolder(Head&& head, Tail&&... tail)
       : impl_(std::make_shared<Contained>(std::forward<Head>(head), std::forward<Tail>(tail)...)) {}
 
   explicit operator bool() const noexcept { return static_cast<bool>(impl_); }
@@ -66,28 +66,28 @@ std::ostream& operator<<(std::ostream& stream, const ModuleHolder<Contained>& mo
 }  // namespace wick::nn
 
 /// `class Name` as the holder of `class Impl`.
-#define WICK_MODULE_IMPL(Name, Impl)                     \
-  class Name : public ::wick::nn::ModuleHolder<Impl> {   \
-   public:                                               \
-    using ::wick::nn::ModuleHolder<Impl>::ModuleHolder;  \
+#define WICK_MODULE_IMPL(Name, Impl)                    \
+  class Name : public ::wick::nn::ModuleHolder<Impl> {  \
+   public:                                              \
+    using ::wick::nn::ModuleHolder<Impl>::ModuleHolder; \
   }
 /// WICK_MODULE(Net); after class NetImpl.
 #define WICK_MODULE(Name) WICK_MODULE_IMPL(Name, Name##Impl)
 
-/// A documented option with the name `name`: opt.name() reads it, opt.name(value) sets it and returns
-/// the options, so that calls chain.
-#define WICK_ARG(Type, name)                                                                 \
- public:                                                                                     \
-  auto name(const Type& value)->decltype(*this) {                                            \
-    name##_ = value;                                                                         \
-    return *this;                                                                            \
-  }                                                                                          \
-  auto name(Type&& value)->decltype(*this) {                                                 \
-    name##_ = std::move(value);                                                              \
-    return *this;                                                                            \
-  }                                                                                          \
-  const Type& name() const noexcept { return name##_; }                                      \
-  Type& name() noexcept { return name##_; }                                                  \
-                                                                                             \
- private:                                                                                    \
+/// A documented option with the name `name`: opt.name() reads it, opt.name(value) sets it and
+/// returns the options, so that calls chain.
+#define WICK_ARG(Type, name)                            \
+ public:                                                \
+  auto name(const Type& value)->decltype(*this) {       \
+    name##_ = value;                                    \
+    return *this;                                       \
+  }                                                     \
+  auto name(Type&& value)->decltype(*this) {            \
+    name##_ = std::move(value);                         \
+    return *this;                                       \
+  }                                                     \
+  const Type& name() const noexcept { return name##_; } \
+  Type& name() noexcept { return name##_; }             \
+                                                        \
+ private:                                               \
   Type name##_ /* NOLINT */

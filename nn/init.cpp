@@ -1,17 +1,21 @@
 #include <wick/nn/init.h>
 
-#include <cmath>
 #include <wick/core/autograd.h>
+#include <cmath>
 
 namespace wick::nn::init {
 
 double calculate_gain(Nonlinearity nonlinearity, double param) {
   switch (nonlinearity) {
     case Nonlinearity::Linear:
-    case Nonlinearity::Sigmoid: return 1;
-    case Nonlinearity::Tanh: return 5.0 / 3.0;
-    case Nonlinearity::ReLU: return std::sqrt(2.0);
-    case Nonlinearity::LeakyReLU: return std::sqrt(2.0 / (1 + param * param));
+    case Nonlinearity::Sigmoid:
+      return 1;
+    case Nonlinearity::Tanh:
+      return 5.0 / 3.0;
+    case Nonlinearity::ReLU:
+      return std::sqrt(2.0);
+    case Nonlinearity::LeakyReLU:
+      return std::sqrt(2.0 / (1 + param * param));
   }
   WICK_FAIL(InternalError, "calculate_gain: unknown nonlinearity");
 }

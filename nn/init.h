@@ -1,7 +1,7 @@
 #pragma once
 
-#include <utility>
 #include <wick/core/tensor.h>
+#include <utility>
 
 // Initial values, written in place without recording. Fan-in and fan-out are those of a weight
 // [out, in, kernel...].

@@ -1,8 +1,8 @@
 #include <wick/nn/linear.h>
 
+#include <wick/nn/init.h>
 #include <cmath>
 #include <ostream>
-#include <wick/nn/init.h>
 
 namespace wick::nn {
 

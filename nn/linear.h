@@ -12,8 +12,8 @@ struct WICK_API LinearOptions {
   WICK_ARG(bool, bias) = true;
 };
 
-/// y = x W^T + b; x: [..., in_features] -> [..., out_features]. weight: [out, in] and bias: [out] start
-/// uniform in +-1 / sqrt(in_features).
+/// y = x W^T + b; x: [..., in_features] -> [..., out_features]. weight: [out, in] and bias: [out]
+/// start uniform in +-1 / sqrt(in_features).
 class WICK_API LinearImpl : public Cloneable<LinearImpl> {
  public:
   LinearImpl(int64_t in_features, int64_t out_features)

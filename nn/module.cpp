@@ -42,8 +42,8 @@ void Module::visit(const std::string& prefix, const Visit& visitor) const {
       if (!it->value()) continue;
       stack.emplace_back(name.empty() ? it->key() : name + "." + it->key(), it->value().get());
     }
-    // What was seen under an earlier name is skipped; children are pushed last to first, so that the
-    // earlier name wins.
+    // What was seen under an earlier name is skipped; children are pushed last to first, so that
+    // the earlier name wins.
     while (!stack.empty() && !seen.insert(stack.back().second).second) stack.pop_back();
   }
 }
@@ -69,7 +69,8 @@ OrderedDict<std::string, Tensor> Module::named_parameters(bool recurse) const {
   OrderedDict<std::string, Tensor> result("Parameter");
   UniqueTensors unique{result};
   const auto collect = [&](const std::string& prefix, const Module& m) {
-    for (const auto& item : m.parameters_) unique.add(join(prefix, item.key()), item.value()->value());
+    for (const auto& item : m.parameters_)
+      unique.add(join(prefix, item.key()), item.value()->value());
   };
   if (recurse) {
     visit("", collect);
@@ -103,16 +104,17 @@ OrderedDict<std::string, std::shared_ptr<Module>> Module::named_modules(const st
                                                                         bool include_self) const {
   OrderedDict<std::string, std::shared_ptr<Module>> result("Module");
   if (include_self) {
-    WICK_CHECK(ValueError, weak_from_this().lock(),
-               "It looks like you attempted to retrieve your top-level module as a shared_ptr, but it is "
-               "not stored in a shared_ptr. Use std::make_shared<", name(),
-               "> instead of creating your module on the stack, or alternatively do not try to access "
-               "your top-level module at all by passing /*include_self=*/false to modules() or "
-               "named_modules()");
+    WICK_CHECK(
+        ValueError, weak_from_this().lock(),
+        "It looks like you attempted to retrieve your top-level module as a shared_ptr, but it is "
+        "not stored in a shared_ptr. Use std::make_shared<",
+        name(),
+        "> instead of creating your module on the stack, or alternatively do not try to access "
+        "your top-level module at all by passing /*include_self=*/false to modules() or "
+        "named_modules()");
   }
   visit(prefix, [&](const std::string& name, const Module& m) {
-    if (&m != this || include_self)
-      result.insert(name, const_cast<Module&>(m).shared_from_this());
+    if (&m != this || include_self) result.insert(name, const_cast<Module&>(m).shared_from_this());
   });
   return result;
 }
@@ -217,9 +219,7 @@ std::string list_keys(const std::vector<std::string>& keys) {
 
 StateDict Module::state_dict() const {
   StateDict state;
-  each_state("", [&](const std::string& name, const Tensor& t) {
-    state.insert(name, t.detach());
-  });
+  each_state("", [&](const std::string& name, const Tensor& t) { state.insert(name, t.detach()); });
   return state;
 }
 
@@ -260,7 +260,8 @@ Module::LoadResult Module::load_state_dict(const StateDict& state, bool strict) 
 
 std::shared_ptr<Module> Module::clone(const std::optional<Device>&) const {
   WICK_FAIL(NotImplementedError, "clone() has not been implemented for ", name(),
-            ". Subclass wick::nn::Cloneable<", name(), "> instead of wick::nn::Module to inherit "
+            ". Subclass wick::nn::Cloneable<", name(),
+            "> instead of wick::nn::Module to inherit "
             "the ability to clone.");
 }
 
@@ -276,7 +277,8 @@ void Module::copy_state_from(const Module& other, const std::optional<Device>& d
              parameters_.size() == other.parameters_.size() &&
                  buffers_.size() == other.buffers_.size() &&
                  children_.size() == other.children_.size(),
-             "clone: the copy of ", name(), " does not have the same parameters, buffers and "
+             "clone: the copy of ", name(),
+             " does not have the same parameters, buffers and "
              "submodules as the original. Register all of them in reset(), not in the constructor");
   for (auto& item : parameters_) {
     copy(item.value()->value(), other.parameters_[item.key()]->value());

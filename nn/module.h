@@ -1,15 +1,15 @@
 #pragma once
 
+#include <wick/core/autograd.h>
+#include <wick/core/ops.h>
+#include <wick/core/ordered_dict.h>
+#include <wick/nn/parameter.h>
 #include <functional>
 #include <iosfwd>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
-#include <wick/core/autograd.h>
-#include <wick/core/ops.h>
-#include <wick/core/ordered_dict.h>
-#include <wick/nn/parameter.h>
 
 namespace wick::nn {
 
@@ -57,8 +57,8 @@ class WICK_API Module : public std::enable_shared_from_this<Module> {
   virtual void zero_grad(bool set_to_none = true);
   void requires_grad_(bool requires_grad = true);
 
-  // --- place. The tensors keep their identity, so optimizers that hold them go on. `dtype` is that of
-  // floating-point parameters and buffers; integer ones keep theirs.
+  // --- place. The tensors keep their identity, so optimizers that hold them go on. `dtype` is that
+  // of floating-point parameters and buffers; integer ones keep theirs.
   virtual void to(Device device, DType dtype, bool non_blocking = false);
   virtual void to(DType dtype, bool non_blocking = false);
   virtual void to(Device device, bool non_blocking = false);
@@ -73,8 +73,9 @@ class WICK_API Module : public std::enable_shared_from_this<Module> {
     std::vector<std::string> missing_keys;
     std::vector<std::string> unexpected_keys;
   };
-  /// Copies the values in, converting type and device. Throws one ValueError that lists every missing,
-  /// unexpected and mis-shaped key, and then changes nothing; with strict = false only shapes matter.
+  /// Copies the values in, converting type and device. Throws one ValueError that lists every
+  /// missing, unexpected and mis-shaped key, and then changes nothing; with strict = false only
+  /// shapes matter.
   LoadResult load_state_dict(const StateDict& state, bool strict = true);
 
   /// A deep copy with parameters and buffers of its own. Derive from Cloneable to have it.
@@ -93,7 +94,7 @@ class WICK_API Module : public std::enable_shared_from_this<Module> {
   }
   /// The same for a holder, which is returned.
   template <class Holder>
-    requires requires(const Holder& h) { h.ptr(); }
+  requires requires(const Holder& h) { h.ptr(); }
   Holder register_module(std::string name, Holder module) {
     add_module(std::move(name), module.ptr());
     return module;
@@ -104,7 +105,7 @@ class WICK_API Module : public std::enable_shared_from_this<Module> {
     return module;
   }
   template <class Holder>
-    requires requires(const Holder& h) { h.ptr(); }
+  requires requires(const Holder& h) { h.ptr(); }
   Holder replace_module(const std::string& name, Holder module) {
     exchange_module(name, module.ptr());
     return module;
@@ -151,7 +152,8 @@ class WICK_API Module : public std::enable_shared_from_this<Module> {
   mutable std::optional<std::string> name_;
 };
 
-/// "Net(\n  (fc): wick::nn::Linear(in_features=3, out_features=4, bias=true)\n)", as LibTorch prints it.
+/// "Net(\n  (fc): wick::nn::Linear(in_features=3, out_features=4, bias=true)\n)", as LibTorch
+/// prints it.
 WICK_API std::ostream& operator<<(std::ostream& stream, const Module& module);
 
 /// A module that can be copied: derived classes build themselves in reset(), which clone() calls on

@@ -6,19 +6,24 @@ namespace wick::nn {
 
 namespace detail {
 
-void reseat_parameter(Slot& slot, const Tensor& value) {
-  if (slot.value.is_same(value)) return;
-  if (slot.value.defined()) slot.value.impl().ensure_meta().replaced_by = value.impl_ptr();
+void reseat_parameter(const std::shared_ptr<Slot>& slot, const Tensor& value) {
+  if (slot->value.is_same(value)) return;
+  if (slot->value.defined()) {
+    slot->value.impl().ensure_meta().replaced_by =
+        value.defined() ? std::shared_ptr<const Tensor>(slot, &slot->value) : nullptr;
+  }
   // A tensor that comes back is no longer replaced; this also keeps the links free of cycles.
   if (value.defined() && value.impl().meta()) value.impl().meta()->replaced_by.reset();
-  slot.value = value;
+  slot->set(value);
 }
 
 Tensor current(const Tensor& parameter) {
   Tensor t = parameter;
-  while (t.defined() && t.impl().meta() && t.impl().meta()->replaced_by)
-    t = Tensor(t.impl().meta()->replaced_by);
-  return t;
+  for (;;) {
+    const auto* meta = t.impl_ptr() ? t.impl().meta() : nullptr;
+    if (!meta || !meta->replaced_by || !meta->replaced_by->defined()) return t;
+    t = Tensor(*meta->replaced_by);
+  }
 }
 
 }  // namespace detail
@@ -37,7 +42,7 @@ Parameter& Parameter::operator=(BoundParameter& bound) {
 }
 
 Parameter& Parameter::operator=(const Parameter& o) {
-  if (slot_) detail::reseat_parameter(*slot_, o);
+  if (slot_) detail::reseat_parameter(slot_, o);
   Tensor::operator=(static_cast<const Tensor&>(o));
   return *this;
 }
@@ -51,19 +56,19 @@ Buffer& Buffer::operator=(BoundBuffer& bound) {
 }
 
 Buffer& Buffer::operator=(const Tensor& value) {
+  if (slot_) slot_->set(value);
   Tensor::operator=(value);
-  if (slot_) slot_->value = value;
   return *this;
 }
 
 BoundParameter::BoundParameter(const Tensor& value) {
   Tensor::operator=(value);
-  slot_ = std::make_shared<detail::Slot>(detail::Slot{value});
+  slot_ = std::make_shared<detail::Slot>(detail::Slot{value, this});
 }
 
 BoundBuffer::BoundBuffer(const Tensor& value) {
   Tensor::operator=(value);
-  slot_ = std::make_shared<detail::Slot>(detail::Slot{value});
+  slot_ = std::make_shared<detail::Slot>(detail::Slot{value, this});
 }
 
 }  // namespace wick::nn

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <memory>
 #include <wick/core/tensor.h>
+#include <memory>
 
 namespace wick::nn {
 
@@ -9,10 +9,15 @@ namespace detail {
 /// What a module's registry holds under one name. Members that are bound to it follow assignment.
 struct Slot {
   Tensor value;
+  Tensor* bound = nullptr;  // the registry's own BoundParameter or BoundBuffer, while it lives
+  void set(const Tensor& v) {
+    value = v;
+    if (bound) *bound = v;
+  }
 };
-/// Puts `value` into the slot of a parameter; the old tensor remembers what took its place, so that
-/// optimizers which hold it find the new one.
-WICK_API void reseat_parameter(Slot& slot, const Tensor& value);
+/// Puts `value` into the slot of a parameter; the old tensor remembers the slot, so that optimizers
+/// which hold it find what took its place.
+WICK_API void reseat_parameter(const std::shared_ptr<Slot>& slot, const Tensor& value);
 /// The tensor that now stands where `parameter` stood: itself unless it was re-seated.
 WICK_API Tensor current(const Tensor& parameter);
 }  // namespace detail
@@ -63,6 +68,7 @@ class WICK_API Buffer : public Tensor {
 class WICK_API BoundParameter : public Parameter {
  public:
   explicit BoundParameter(const Tensor& value);
+  ~BoundParameter() { slot_->bound = nullptr; }
   BoundParameter(const BoundParameter&) = delete;
   BoundParameter& operator=(const BoundParameter&) = delete;
   using Parameter::operator=;
@@ -76,6 +82,7 @@ class WICK_API BoundParameter : public Parameter {
 class WICK_API BoundBuffer : public Buffer {
  public:
   explicit BoundBuffer(const Tensor& value);
+  ~BoundBuffer() { slot_->bound = nullptr; }
   BoundBuffer(const BoundBuffer&) = delete;
   BoundBuffer& operator=(const BoundBuffer&) = delete;
   using Buffer::operator=;

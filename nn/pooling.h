@@ -1,9 +1,9 @@
 #pragma once
 
-#include <optional>
-#include <tuple>
 #include <wick/nn/expanding_array.h>
 #include <wick/nn/holder.h>
+#include <optional>
+#include <tuple>
 
 namespace wick::nn {
 
@@ -20,7 +20,7 @@ struct WICK_API MaxPool2dOptions {
 /// The maximum of each window: x [N, C, H, W] or [C, H, W].
 class WICK_API MaxPool2dImpl : public Cloneable<MaxPool2dImpl> {
  public:
-  MaxPool2dImpl(ExpandingArray<2> kernel_size) : options(kernel_size) {}       // NOLINT
+  MaxPool2dImpl(ExpandingArray<2> kernel_size) : options(kernel_size) {}  // NOLINT
   explicit MaxPool2dImpl(const MaxPool2dOptions& options) : options(options) {}
   void reset() override {}
   void pretty_print(std::ostream& stream) const override;
@@ -46,7 +46,7 @@ struct WICK_API AvgPool2dOptions {
 /// The mean of each window: x [N, C, H, W] or [C, H, W].
 class WICK_API AvgPool2dImpl : public Cloneable<AvgPool2dImpl> {
  public:
-  AvgPool2dImpl(ExpandingArray<2> kernel_size) : options(kernel_size) {}       // NOLINT
+  AvgPool2dImpl(ExpandingArray<2> kernel_size) : options(kernel_size) {}  // NOLINT
   explicit AvgPool2dImpl(const AvgPool2dOptions& options) : options(options) {}
   void reset() override {}
   void pretty_print(std::ostream& stream) const override;

@@ -1,22 +1,22 @@
 #pragma once
 
+#include <wick/nn/holder.h>
 #include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
-#include <wick/nn/holder.h>
 
 namespace wick::nn {
 
 /// Modules that are called one after the other: y = m_n(... m_1(x)). Takes holders, shared_ptrs and
-/// modules by value whose forward takes and returns one Tensor; names are "0", "1", ... unless given.
+/// modules by value whose forward takes and returns one Tensor; names are "0", "1", ... unless
+/// given.
 class WICK_API SequentialImpl : public Module {
  public:
   SequentialImpl() = default;
   template <class... Modules>
-    requires(sizeof...(Modules) > 0)
-  explicit SequentialImpl(Modules&&... modules) {
+  requires(sizeof...(Modules) > 0) explicit SequentialImpl(Modules&&... modules) {
     (push_back(std::forward<Modules>(modules)), ...);
   }
 

@@ -1,17 +1,18 @@
 #include <wick/optim/optimizer.h>
 
-#include <cmath>
-#include <unordered_set>
 #include <wick/core/autograd.h>
 #include <wick/core/ops.h>
 #include <wick/nn/parameter.h>
+#include <cmath>
+#include <unordered_set>
 
 namespace wick::optim {
 
 OptimizerOptions::~OptimizerOptions() = default;
 
 OptimizerOptions& OptimizerParamGroup::options() const {
-  WICK_CHECK(ValueError, options_, "optimizer: the parameter group has no options yet; add it to an "
+  WICK_CHECK(ValueError, options_,
+             "optimizer: the parameter group has no options yet; add it to an "
              "optimizer first");
   return *options_;
 }
@@ -50,7 +51,8 @@ void Optimizer::add_param_group(OptimizerParamGroup group) {
 
 std::vector<Tensor> Optimizer::parameters() const {
   std::vector<Tensor> all;
-  for (const auto& group : groups_) all.insert(all.end(), group.params().begin(), group.params().end());
+  for (const auto& group : groups_)
+    all.insert(all.end(), group.params().begin(), group.params().end());
   return all;
 }
 
@@ -143,7 +145,8 @@ void Optimizer::load_state_dict(const OrderedDict<std::string, Tensor>& state) {
           if (value->sizes() == p.sizes()) {
             copy = value->to(p.device(), p.dtype(), false, /*copy=*/true);
           } else {
-            problems += str("; ", key, " is ", value->sizes(), " for a parameter of shape ", p.sizes());
+            problems +=
+                str("; ", key, " is ", value->sizes(), " for a parameter of shape ", p.sizes());
           }
         }
         values.emplace_back(&buffers_[g][i][b], std::move(copy));
@@ -152,8 +155,8 @@ void Optimizer::load_state_dict(const OrderedDict<std::string, Tensor>& state) {
   }
   if (used != state.size() && problems.empty())
     problems += str("; ", state.size() - used, " entries belong to no parameter of this optimizer");
-  WICK_CHECK(ValueError, problems.empty(),
-             "optimizer load_state_dict: the state does not fit", problems, ". Nothing was loaded");
+  WICK_CHECK(ValueError, problems.empty(), "optimizer load_state_dict: the state does not fit",
+             problems, ". Nothing was loaded");
   for (auto& [place, number] : numbers) *place = number;
   for (auto& [place, on] : switches) *place = on;
   for (auto& [buffer, value] : values) *buffer = std::move(value);

@@ -1,12 +1,12 @@
 #pragma once
 
+#include <wick/core/ordered_dict.h>
+#include <wick/core/tensor.h>
 #include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
-#include <wick/core/ordered_dict.h>
-#include <wick/core/tensor.h>
 
 namespace wick::optim {
 
@@ -51,8 +51,8 @@ class WICK_API OptimizerParamGroup {
   std::unique_ptr<OptimizerOptions> options_;
 };
 
-/// Base of optimizers. They hold the parameters themselves: a model may move between devices or have a
-/// parameter assigned anew, and training goes on with the state that was there.
+/// Base of optimizers. They hold the parameters themselves: a model may move between devices or
+/// have a parameter assigned anew, and training goes on with the state that was there.
 class WICK_API Optimizer {
  public:
   using LossClosure = std::function<Tensor()>;
@@ -75,7 +75,8 @@ class WICK_API Optimizer {
   size_t size() const noexcept;
   const OptimizerOptions& defaults() const noexcept { return *defaults_; }
 
-  /// Settings ("group.0.lr", float64; switches bool) and state ("0.momentum_buffer"), sharing elements.
+  /// Settings ("group.0.lr", float64; switches bool) and state ("0.momentum_buffer"), sharing
+  /// elements.
   OrderedDict<std::string, Tensor> state_dict() const;
   /// All or nothing; throws ValueError with every key that does not fit.
   void load_state_dict(const OrderedDict<std::string, Tensor>& state);

@@ -1,9 +1,9 @@
 #include <wick/optim/sgd.h>
 
-#include <algorithm>
-#include <cmath>
 #include <wick/core/autograd.h>
 #include <wick/kernels/optim.h>
+#include <algorithm>
+#include <cmath>
 
 namespace wick::optim {
 

@@ -1,8 +1,8 @@
-#include <cmath>
 #include <wick/core/autograd.h>
 #include <wick/core/iterate.h>
 #include <wick/core/ops.h>
 #include <wick/core/ops/pointwise_engine.h>
+#include <cmath>
 
 namespace wick {
 
@@ -10,13 +10,13 @@ using detail::Operand;
 
 // --- unary
 
-#define WICK_DEFINE_UNARY(name, Name, float_only)                                              \
-  Tensor name(const Tensor& x) {                                                               \
-    return detail::unary<pointwise::Name>(#name, UnaryOp::Name, x, float_only);                \
+#define WICK_DEFINE_UNARY(name, Name, float_only)                               \
+  Tensor name(const Tensor& x) {                                                \
+    return detail::unary<pointwise::Name>(#name, UnaryOp::Name, x, float_only); \
   }
-#define WICK_DEFINE_UNARY_METHODS(name, Name, float_only)                                      \
-  Tensor Tensor::name() const { return wick::name(*this); }                                    \
-  Tensor& Tensor::name##_() {                                                                  \
+#define WICK_DEFINE_UNARY_METHODS(name, Name, float_only)                                       \
+  Tensor Tensor::name() const { return wick::name(*this); }                                     \
+  Tensor& Tensor::name##_() {                                                                   \
     return detail::unary_inplace<pointwise::Name>(#name "_", UnaryOp::Name, *this, float_only); \
   }
 #define WICK_DEFINE_FLOAT(name, Name) \
@@ -37,25 +37,25 @@ Tensor gelu(const Tensor& x, const std::string& approximate) {
 
 // --- binary
 
-#define WICK_DEFINE_BINARY(name, Name)                                                      \
-  Tensor name(const Tensor& a, const Tensor& b) {                                           \
-    return detail::binary<pointwise::Name>(#name, BinaryOp::Name, Operand(a), Operand(b));  \
-  }                                                                                         \
-  Tensor Tensor::name(const Tensor& other) const { return wick::name(*this, other); }       \
-  Tensor& Tensor::name##_(const Tensor& other) {                                            \
-    return detail::binary_inplace<pointwise::Name>(#name "_", BinaryOp::Name, *this,        \
-                                                   Operand(other));                         \
+#define WICK_DEFINE_BINARY(name, Name)                                                     \
+  Tensor name(const Tensor& a, const Tensor& b) {                                          \
+    return detail::binary<pointwise::Name>(#name, BinaryOp::Name, Operand(a), Operand(b)); \
+  }                                                                                        \
+  Tensor Tensor::name(const Tensor& other) const { return wick::name(*this, other); }      \
+  Tensor& Tensor::name##_(const Tensor& other) {                                           \
+    return detail::binary_inplace<pointwise::Name>(#name "_", BinaryOp::Name, *this,       \
+                                                   Operand(other));                        \
   }
 WICK_BINARY_OPS(WICK_DEFINE_BINARY)
 
-#define WICK_DEFINE_SCALAR(name, Name)                                                      \
-  Tensor name(const Tensor& a, Scalar b) {                                                  \
-    return detail::binary<pointwise::Name>(#name, BinaryOp::Name, Operand(a), Operand(b));  \
-  }                                                                                         \
-  Tensor Tensor::name(Scalar other) const { return wick::name(*this, other); }              \
-  Tensor& Tensor::name##_(Scalar other) {                                                   \
-    return detail::binary_inplace<pointwise::Name>(#name "_", BinaryOp::Name, *this,        \
-                                                   Operand(other));                         \
+#define WICK_DEFINE_SCALAR(name, Name)                                                     \
+  Tensor name(const Tensor& a, Scalar b) {                                                 \
+    return detail::binary<pointwise::Name>(#name, BinaryOp::Name, Operand(a), Operand(b)); \
+  }                                                                                        \
+  Tensor Tensor::name(Scalar other) const { return wick::name(*this, other); }             \
+  Tensor& Tensor::name##_(Scalar other) {                                                  \
+    return detail::binary_inplace<pointwise::Name>(#name "_", BinaryOp::Name, *this,       \
+                                                   Operand(other));                        \
   }
 WICK_DEFINE_SCALAR(add, Add)
 WICK_DEFINE_SCALAR(sub, Sub)
@@ -76,9 +76,8 @@ Tensor operator/(Scalar a, const Tensor& b) {
 namespace {
 // alpha * b, as add() with alpha wants it.
 Tensor scaled(const char* op, const Tensor& a, const Tensor& b, Scalar alpha) {
-  WICK_CHECK(DTypeError,
-             !alpha.is_floating_point() || is_floating_point(detail::result_type(a, b)), op,
-             ": expected an integer alpha for integer tensors, got ", alpha);
+  WICK_CHECK(DTypeError, !alpha.is_floating_point() || is_floating_point(detail::result_type(a, b)),
+             op, ": expected an integer alpha for integer tensors, got ", alpha);
   return mul(b, alpha);
 }
 }  // namespace
@@ -86,21 +85,23 @@ Tensor scaled(const char* op, const Tensor& a, const Tensor& b, Scalar alpha) {
 Tensor add(const Tensor& a, const Tensor& b, Scalar alpha) {
   return add(a, scaled("add", a, b, alpha));
 }
-Tensor Tensor::add(const Tensor& other, Scalar alpha) const { return wick::add(*this, other, alpha); }
+Tensor Tensor::add(const Tensor& other, Scalar alpha) const {
+  return wick::add(*this, other, alpha);
+}
 Tensor& Tensor::add_(const Tensor& other, Scalar alpha) {
   return add_(scaled("add_", *this, other, alpha));
 }
 
 // --- comparisons
 
-#define WICK_DEFINE_COMPARE(name, Name)                                                \
-  Tensor name(const Tensor& a, const Tensor& b) {                                      \
-    return detail::compare(#name, CompareOp::Name, Operand(a), Operand(b));            \
-  }                                                                                    \
-  Tensor name(const Tensor& a, Scalar b) {                                             \
-    return detail::compare(#name, CompareOp::Name, Operand(a), Operand(b));            \
-  }                                                                                    \
-  Tensor Tensor::name(const Tensor& other) const { return wick::name(*this, other); }  \
+#define WICK_DEFINE_COMPARE(name, Name)                                               \
+  Tensor name(const Tensor& a, const Tensor& b) {                                     \
+    return detail::compare(#name, CompareOp::Name, Operand(a), Operand(b));           \
+  }                                                                                   \
+  Tensor name(const Tensor& a, Scalar b) {                                            \
+    return detail::compare(#name, CompareOp::Name, Operand(a), Operand(b));           \
+  }                                                                                   \
+  Tensor Tensor::name(const Tensor& other) const { return wick::name(*this, other); } \
   Tensor Tensor::name(Scalar other) const { return wick::name(*this, other); }
 WICK_COMPARE_OPS(WICK_DEFINE_COMPARE)
 
@@ -109,8 +110,8 @@ WICK_COMPARE_OPS(WICK_DEFINE_COMPARE)
 namespace {
 
 Tensor select_by(const Tensor& condition, const Operand& a, const Operand& b, DType dtype) {
-  WICK_CHECK(DTypeError, condition.dtype() == kBool,
-             "where: expected a bool condition, got ", condition.dtype(), "; compare it first");
+  WICK_CHECK(DTypeError, condition.dtype() == kBool, "where: expected a bool condition, got ",
+             condition.dtype(), "; compare it first");
   static const Tensor* const none = new Tensor;
   const Tensor& like_a = a.tensor ? *a.tensor : *none;
   const Tensor& like_b = b.tensor ? *b.tensor : *none;
@@ -122,8 +123,8 @@ Tensor select_by(const Tensor& condition, const Operand& a, const Operand& b, DT
   if (x.defined()) shape = detail::broadcast_shapes("where", shape, x.sizes());
   if (y.defined()) shape = detail::broadcast_shapes("where", shape, y.sizes());
   Tensor out = detail::make_empty(shape, dtype, device);
-  ElementwiseArgs args = detail::elementwise_args(
-      out, {&c, x.defined() ? &x : nullptr, y.defined() ? &y : nullptr});
+  ElementwiseArgs args =
+      detail::elementwise_args(out, {&c, x.defined() ? &x : nullptr, y.defined() ? &y : nullptr});
   if (!x.defined()) args.immediate = a.immediate(dtype);
   if (!y.defined()) args.immediate = b.immediate(dtype);
   WICK_DISPATCH(device, where, dtype, args);

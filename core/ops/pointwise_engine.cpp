@@ -16,7 +16,8 @@ bool same_geometry(const Tensor& a, const Tensor& b) {
 // The output: dense in the order of the first input that already has the shape.
 Tensor make_output(const char* op, const Tensor* a, const Tensor* b, DType dtype, Device device) {
   if (a && b) {
-    if (a->sizes() == b->sizes()) return make_empty_like(a->impl().is_contiguous() ? *b : *a, dtype);
+    if (a->sizes() == b->sizes())
+      return make_empty_like(a->impl().is_contiguous() ? *b : *a, dtype);
     const Dims shape = broadcast_shapes(op, a->sizes(), b->sizes());
     if (a->sizes() == IntArrayRef(shape)) return make_empty_like(*a, dtype);
     if (b->sizes() == IntArrayRef(shape)) return make_empty_like(*b, dtype);
@@ -32,8 +33,8 @@ void check_binary_type(const char* op, BinaryOp kind, DType dtype, const Operand
                "the exclusive or");
   }
   if (kind == BinaryOp::Pow && !b.tensor && !is_floating_point(dtype)) {
-    WICK_CHECK(ValueError, b.scalar.to<int64_t>() >= 0,
-               op, ": Integers to negative integer powers are not allowed; convert the base to a "
+    WICK_CHECK(ValueError, b.scalar.to<int64_t>() >= 0, op,
+               ": Integers to negative integer powers are not allowed; convert the base to a "
                "floating type");
   }
 }
@@ -81,8 +82,9 @@ Tensor unary_raw(UnaryOp kind, const Tensor& x) {
 
 Tensor unary_backward_raw(UnaryOp kind, const Tensor& grad, const Tensor& x, const Tensor& y) {
   Tensor grad_x = make_empty_like(x.defined() ? x : y, grad.dtype());
-  WICK_DISPATCH(grad.device(), unary_backward, kind, grad.dtype(),
-                elementwise_args(grad_x, {&grad, x.defined() ? &x : &grad, y.defined() ? &y : &grad}));
+  WICK_DISPATCH(
+      grad.device(), unary_backward, kind, grad.dtype(),
+      elementwise_args(grad_x, {&grad, x.defined() ? &x : &grad, y.defined() ? &y : &grad}));
   return grad_x;
 }
 

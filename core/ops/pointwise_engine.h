@@ -1,6 +1,5 @@
 #pragma once
 
-#include <optional>
 #include <wick/core/autograd.h>
 #include <wick/core/autograd_meta.h>
 #include <wick/core/iterate.h>
@@ -8,9 +7,10 @@
 #include <wick/core/ops/value.h>
 #include <wick/kernels/elementwise.h>
 #include <wick/kernels/pointwise.h>
+#include <optional>
 
-// From the structs of kernels/pointwise.h to tensor ops with gradients. Internal; what does not depend
-// on the op is in pointwise_engine.cpp.
+// From the structs of kernels/pointwise.h to tensor ops with gradients. Internal; what does not
+// depend on the op is in pointwise_engine.cpp.
 namespace wick::detail {
 
 /// An argument of a binary op: a tensor or a number.
@@ -106,8 +106,9 @@ Tensor binary(const char* name, BinaryOp kind, const Operand& a, const Operand& 
   if constexpr (kSavesNothing) {
     record(name, {ta, tb}, y, [](Backward& ctx) -> Grads {
       const Tensor unused;
-      return {ctx.needs(0) ? binary_grad<Op, 0>({}, ctx, unused, unused, unused, {}, {}) : Tensor(),
-              ctx.needs(1) ? binary_grad<Op, 1>({}, ctx, unused, unused, unused, {}, {}) : Tensor()};
+      return {
+          ctx.needs(0) ? binary_grad<Op, 0>({}, ctx, unused, unused, unused, {}, {}) : Tensor(),
+          ctx.needs(1) ? binary_grad<Op, 1>({}, ctx, unused, unused, unused, {}, {}) : Tensor()};
     });
   } else {
     const bool want_a = ta.defined() && requires_grad(ta.impl());
@@ -115,20 +116,20 @@ Tensor binary(const char* name, BinaryOp kind, const Operand& a, const Operand& 
     const bool use_a = (want_a && Op::reads_a.a) || (want_b && Op::reads_b.a);
     const bool use_b = (want_a && Op::reads_a.b) || (want_b && Op::reads_b.b);
     const bool use_y = (want_a && Op::reads_a.y) || (want_b && Op::reads_b.y);
-    record(name, {ta, tb}, y,
-           [kind, sa = use_a ? save(ta) : SavedTensor(), sb = use_b ? save(tb) : SavedTensor(),
-            sy = use_y ? save_output(y) : SavedTensor(),
-            scalar_a = pair.a ? std::nullopt : std::optional<Scalar>(a.scalar),
-            scalar_b = pair.b ? std::nullopt : std::optional<Scalar>(b.scalar)](
-               Backward& ctx) -> Grads {
-             const Tensor a = ctx.unpack(sa);
-             const Tensor b = ctx.unpack(sb);
-             const Tensor y = ctx.unpack(sy);
-             return {ctx.needs(0) ? binary_grad<Op, 0>(kind, ctx, a, b, y, scalar_a, scalar_b)
-                                  : Tensor(),
-                     ctx.needs(1) ? binary_grad<Op, 1>(kind, ctx, a, b, y, scalar_a, scalar_b)
-                                  : Tensor()};
-           });
+    record(
+        name, {ta, tb}, y,
+        [kind, sa = use_a ? save(ta) : SavedTensor(), sb = use_b ? save(tb) : SavedTensor(),
+         sy = use_y ? save_output(y) : SavedTensor(),
+         scalar_a = pair.a ? std::nullopt : std::optional<Scalar>(a.scalar),
+         scalar_b =
+             pair.b ? std::nullopt : std::optional<Scalar>(b.scalar)](Backward& ctx) -> Grads {
+          const Tensor a = ctx.unpack(sa);
+          const Tensor b = ctx.unpack(sb);
+          const Tensor y = ctx.unpack(sy);
+          return {
+              ctx.needs(0) ? binary_grad<Op, 0>(kind, ctx, a, b, y, scalar_a, scalar_b) : Tensor(),
+              ctx.needs(1) ? binary_grad<Op, 1>(kind, ctx, a, b, y, scalar_a, scalar_b) : Tensor()};
+        });
   }
   return y;
 }
@@ -152,7 +153,8 @@ Tensor& unary_inplace(const char* name, UnaryOp kind, Tensor& x, bool float_only
   check_inplace_result(name, x, result, x.sizes());
   check_inplace(name, x, false);
   if (needs_grad(x)) {
-    adopt(x, unary<Op>(name, kind, take_previous(x, pointwise::saves_input(Op::saves)), float_only));
+    adopt(x,
+          unary<Op>(name, kind, take_previous(x, pointwise::saves_input(Op::saves)), float_only));
   } else {
     unary_input(name, x, float_only);  // refuses bool
     unary_into(kind, x);
@@ -167,8 +169,9 @@ Tensor& binary_inplace(const char* name, BinaryOp kind, Tensor& x, const Operand
   const Tensor& other = b.tensor ? *b.tensor : *none;
   DType result = b.tensor ? result_type(x, other) : result_type(x, b.scalar);
   if (kind == BinaryOp::Div) result = to_float_type(result);
-  check_inplace_result(name, x, result,
-                       b.tensor ? broadcast_shapes(name, x.sizes(), other.sizes()) : Dims(x.sizes()));
+  check_inplace_result(
+      name, x, result,
+      b.tensor ? broadcast_shapes(name, x.sizes(), other.sizes()) : Dims(x.sizes()));
   const bool other_needs_grad = needs_grad(other);
   check_inplace(name, x, other_needs_grad);
   if (!other_needs_grad && !needs_grad(x)) {
@@ -176,7 +179,8 @@ Tensor& binary_inplace(const char* name, BinaryOp kind, Tensor& x, const Operand
     bump_version(x);
     return x;
   }
-  const bool copy = (requires_grad(x.impl()) && Op::reads_a.a) || (other_needs_grad && Op::reads_b.a);
+  const bool copy =
+      (requires_grad(x.impl()) && Op::reads_a.a) || (other_needs_grad && Op::reads_b.a);
   const Tensor before = take_previous(x, copy);
   if (b.tensor) {
     const Tensor converted = other.to(x.device(), x.dtype());

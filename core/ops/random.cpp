@@ -1,10 +1,10 @@
 // Random numbers written in place.
-#include <cmath>
 #include <wick/core/autograd.h>
 #include <wick/core/iterate.h>
-#include <wick/core/random.h>
 #include <wick/core/ops.h>
+#include <wick/core/random.h>
 #include <wick/kernels/random.h>
+#include <cmath>
 
 namespace wick {
 namespace {
@@ -40,8 +40,7 @@ Tensor& Tensor::uniform_(double low, double high) {
 
 Tensor& Tensor::normal_(double mean, double std) {
   WICK_CHECK(ValueError, std >= 0 && std::isfinite(std) && std::isfinite(mean),
-             "normal_: expected finite mean and std >= 0, got ", mean, " and ",
-             std);
+             "normal_: expected finite mean and std >= 0, got ", mean, " and ", std);
   fill_random("normal_", *this, [&](Tensor& t, PhiloxState state) {
     WICK_DISPATCH(t.device(), normal, t.dtype(), t.numel(), t.data_ptr(), state, mean, std);
   });

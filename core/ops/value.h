@@ -9,7 +9,7 @@ namespace wick::detail {
 /// A tensor or a number; arithmetic on numbers alone stays on the host.
 class Value {
  public:
-  Value(Tensor t) : tensor_(std::move(t)) {}                   // NOLINT
+  Value(Tensor t) : tensor_(std::move(t)) {}  // NOLINT
   explicit Value(double v) : number_(v), is_number_(true) {}
   bool is_number() const { return is_number_; }
   double number() const { return number_; }
@@ -36,12 +36,12 @@ class Condition {
   bool answer_ = false;
 };
 
-#define WICK_VALUE_OPERATOR(op)                                                     \
-  inline Value operator op(const Value& a, const Value& b) {                        \
-    if (a.is_number() && b.is_number()) return Value(a.number() op b.number());     \
-    if (a.is_number()) return Scalar(a.number()) op b.tensor();                     \
-    if (b.is_number()) return a.tensor() op Scalar(b.number());                     \
-    return a.tensor() op b.tensor();                                                \
+#define WICK_VALUE_OPERATOR(op)                                                 \
+  inline Value operator op(const Value& a, const Value& b) {                    \
+    if (a.is_number() && b.is_number()) return Value(a.number() op b.number()); \
+    if (a.is_number()) return Scalar(a.number()) op b.tensor();                 \
+    if (b.is_number()) return a.tensor() op Scalar(b.number());                 \
+    return a.tensor() op b.tensor();                                            \
   }
 WICK_VALUE_OPERATOR(+)
 WICK_VALUE_OPERATOR(-)

@@ -8,8 +8,8 @@ namespace wick::cpu {
 
 enum class Isa { Base, Avx2, Avx512 };
 
-/// The best instruction set of this machine, or the lower one that WICK_CPU_ISA (base, avx2, avx512)
-/// asks for. Chosen at first use.
+/// The best instruction set of this machine, or the lower one that WICK_CPU_ISA (base, avx2,
+/// avx512) asks for. Chosen at first use.
 Isa isa();
 
 }  // namespace wick::cpu
@@ -25,7 +25,7 @@ Isa isa();
   namespace avx512 {                       \
   Return name(__VA_ARGS__);                \
   }
-#define WICK_ISA_CALL(name, ...)                                                     \
+#define WICK_ISA_CALL(name, ...)                                                           \
   (::wick::cpu::isa() == ::wick::cpu::Isa::Avx512 ? ::wick::cpu::avx512::name(__VA_ARGS__) \
    : ::wick::cpu::isa() == ::wick::cpu::Isa::Avx2 ? ::wick::cpu::avx2::name(__VA_ARGS__)   \
                                                   : ::wick::cpu::base::name(__VA_ARGS__))

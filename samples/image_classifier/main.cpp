@@ -1,15 +1,16 @@
 // Trains a small convolutional network on MNIST, Fashion-MNIST or any data set in their format.
 //
-//   image_classifier --data /usr/share/datasets/fashion-mnist --epochs 5 --checkpoint model.safetensors
+//   image_classifier --data /usr/share/datasets/fashion-mnist --epochs 5 --checkpoint
+//   model.safetensors
 #include <unistd.h>
 
+#include <wick/wick.h>
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <iostream>
-#include <wick/wick.h>
 
 using wick::Tensor;
 namespace nn = wick::nn;
@@ -56,7 +57,8 @@ struct Settings {
   uint64_t seed = 1;
 };
 
-// A batch of images as the network wants them: float32 [N, 1, H, W], roughly mean 0 and deviation 1.
+// A batch of images as the network wants them: float32 [N, 1, H, W], roughly mean 0 and
+// deviation 1.
 Tensor prepare(const Tensor& images, const Tensor& index, wick::Device device) {
   const Tensor batch = images.index_select(0, index).to(device).to(wick::kFloat32);
   return ((batch / 255 - 0.5) / 0.3).unsqueeze(1);
@@ -83,13 +85,14 @@ void show_progress(int64_t done, int64_t total, double loss) {
   std::fflush(stdout);
 }
 
-// One pass over the data; returns the mean loss. The learning rate rises over the first tenth of all
-// steps and falls to zero along a cosine.
+// One pass over the data; returns the mean loss. The learning rate rises over the first tenth of
+// all steps and falls to zero along a cosine.
 double train_epoch(Net& net, wick::optim::SGD& optimizer, const wick::data::LabelledImages& set,
                    wick::data::Batches& batches, const Settings& s, int epoch) {
   const wick::Device device(s.device);
   const bool terminal = isatty(STDOUT_FILENO) != 0;
-  const double steps = static_cast<double>(batches.size()) * (s.total_epochs ? s.total_epochs : s.epochs);
+  const double steps =
+      static_cast<double>(batches.size()) * (s.total_epochs ? s.total_epochs : s.epochs);
   net->train();
   double sum = 0;
   int64_t done = 0;
@@ -97,7 +100,8 @@ double train_epoch(Net& net, wick::optim::SGD& optimizer, const wick::data::Labe
   Tensor index;
   for (batches.start_epoch(); batches.next(index); ++step) {
     const double at = static_cast<double>(step) / steps;
-    const double factor = at < 0.1 ? (at + 1e-3) / 0.1 : 0.5 * (1 + std::cos(M_PI * (at - 0.1) / 0.9));
+    const double factor =
+        at < 0.1 ? (at + 1e-3) / 0.1 : 0.5 * (1 + std::cos(M_PI * (at - 0.1) / 0.9));
     optimizer.param_groups()[0].options().set_lr(s.lr * factor);
     optimizer.zero_grad();
     const Tensor target = set.labels.index_select(0, index).to(device);
@@ -106,7 +110,8 @@ double train_epoch(Net& net, wick::optim::SGD& optimizer, const wick::data::Labe
     optimizer.step();
     sum += loss.item<double>() * static_cast<double>(index.numel());
     done += index.numel();
-    if (terminal && step % 20 == 0) show_progress(done, set.images.size(0), sum / static_cast<double>(done));
+    if (terminal && step % 20 == 0)
+      show_progress(done, set.images.size(0), sum / static_cast<double>(done));
   }
   if (terminal) std::printf("\r%60s\r", "");
   return sum / static_cast<double>(std::max<int64_t>(done, 1));
@@ -135,8 +140,8 @@ int run(const Settings& s) {
     const auto start = std::chrono::steady_clock::now();
     const double loss = train_epoch(net, optimizer, train, batches, s, epoch);
     const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-    std::printf("epoch %d/%d  loss %.4f  test accuracy %.2f%%  %.0f images/s\n", epoch, s.epochs, loss,
-                evaluate(net, test, device),
+    std::printf("epoch %d/%d  loss %.4f  test accuracy %.2f%%  %.0f images/s\n", epoch, s.epochs,
+                loss, evaluate(net, test, device),
                 static_cast<double>(train.images.size(0)) / time.count());
     std::fflush(stdout);
     wick::io::save_checkpoint(s.checkpoint, *net, &optimizer, {{"epoch", epoch}});

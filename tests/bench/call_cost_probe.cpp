@@ -1,11 +1,11 @@
 // Runs one hot path many times, for scripts/check-call-cost, which counts its instructions:
 //   call_cost_probe CASE ITERATIONS
 // Prints how many heap allocations the iterations after a warm-up made.
+#include <wick/wick.h>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <new>
-#include <wick/wick.h>
 
 extern "C" {
 void* __libc_malloc(size_t);

@@ -17,6 +17,11 @@ TEST(Check, MessageIsMadeOfItsParts) {
   }
 }
 
+TEST(Check, MessageIsOneLineWhateverIsInIt) {
+  EXPECT_STREQ(ValueError("a\nb\r\x1b[31m\x7f\t\xc3\xa4").what(),
+               "a\\nb\\x0d\\x1b[31m\\x7f\\x09\xc3\xa4");
+}
+
 TEST(Check, NumbersReadBack) {
   for (const double v : {0.1, 1e300, -1. / 3, 5e-324, 1e22, 123456789.})
     EXPECT_EQ(std::strtod(str(v).c_str(), nullptr), v);

@@ -43,7 +43,8 @@ TEST(Idx, reads_every_type) {
   const Tensor i16 = read_bytes(idx_bytes(0x0B, two, big_endian<uint16_t>({0x8000, 0x0102})));
   EXPECT_EQ(i16.dtype(), kInt16);
   EXPECT_EQ(i16.to_vector<int>(), (std::vector<int>{-32768, 258}));
-  const Tensor i32 = read_bytes(idx_bytes(0x0C, two, big_endian<uint32_t>({0xffffffff, 0x01020304})));
+  const Tensor i32 =
+      read_bytes(idx_bytes(0x0C, two, big_endian<uint32_t>({0xffffffff, 0x01020304})));
   EXPECT_EQ(i32.dtype(), kInt32);
   EXPECT_EQ(i32.to_vector<int>(), (std::vector<int>{-1, 0x01020304}));
   const Tensor f32 = read_bytes(idx_bytes(
@@ -93,7 +94,8 @@ TEST(Idx, every_shorter_file_is_refused) {
 TEST(Idx, refusal_says_what_and_where) {
   const ScratchFolder folder;
   write_file(folder / "f", idx_bytes(8, {2, 0}, ""));
-  EXPECT_ERROR(FormatError, "'" + (folder / "f") + "' is not a valid IDX file: dimension 1 is empty",
+  EXPECT_ERROR(FormatError,
+               "'" + (folder / "f") + "' is not a valid IDX file: dimension 1 is empty",
                read_idx(folder / "f"));
 }
 
@@ -130,7 +132,8 @@ void check(const Known& k) {
   EXPECT_EQ(train.images.sizes().vec(), (std::vector<int64_t>{n, 28, 28}));
   EXPECT_EQ(train.labels.sizes().vec(), std::vector<int64_t>{n});
   std::vector<int64_t> counts(10);
-  for (const int64_t label : train.labels.to_vector<int64_t>()) ++counts[static_cast<size_t>(label)];
+  for (const int64_t label : train.labels.to_vector<int64_t>())
+    ++counts[static_cast<size_t>(label)];
   for (const int64_t count : counts) EXPECT_NEAR(static_cast<double>(count), n / 10., n / 50.);
   double sum = 0, squares = 0;
   const auto* pixels = train.images.data_ptr<uint8_t>();

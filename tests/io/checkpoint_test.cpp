@@ -23,8 +23,8 @@ struct Training {
   explicit Training(uint64_t seed) {
     manual_seed(seed);
     net = nn::Sequential(nn::Linear(6, 8), nn::BatchNorm1d(8), nn::Dropout(0.3), nn::Linear(8, 3));
-    sgd = std::make_unique<optim::SGD>(
-        net->parameters(), optim::SGDOptions(0.1).momentum(0.9).weight_decay(1e-3));
+    sgd = std::make_unique<optim::SGD>(net->parameters(),
+                                       optim::SGDOptions(0.1).momentum(0.9).weight_decay(1e-3));
   }
   // One pass in random order, stopping after `most` batches.
   void train(const Tensor& x, const Tensor& y, data::Batches& batches, int most = 1000) {
@@ -146,6 +146,7 @@ TEST_F(Checkpoint, that_does_not_fit_changes_nothing) {
   save_checkpoint(folder / "c", *a.net);  // no optimizer in it
   Training b(2);
   const Tensor weight = b.net->parameters()[0].detach().clone();
+  nn::Sequential other{nn::Linear(6, 8)};
   const RngState random = get_rng_state();
   const auto unchanged = [&] {
     EXPECT_TRUE(b.net->parameters()[0].detach().equal(weight));
@@ -156,7 +157,6 @@ TEST_F(Checkpoint, that_does_not_fit_changes_nothing) {
   EXPECT_THROW(load_checkpoint(folder / "c", *b.net, b.sgd.get()), ValueError);
   unchanged();
   // The optimizer's state fits, the model's does not.
-  nn::Sequential other(nn::Linear(6, 8));
   optim::SGD sgd(other->parameters(), 0.5);
   save_checkpoint(folder / "d", *other, &sgd);
   EXPECT_THROW(load_checkpoint(folder / "d", *b.net, b.sgd.get()), ValueError);

@@ -62,9 +62,10 @@ TEST(InputFile, says_when_the_file_became_shorter) {
   InputFile file(folder / "f");
   ::truncate((folder / "f").c_str(), 2);
   char text[5];
-  EXPECT_ERROR(IoError,
-               "cannot read '" + (folder / "f") + "': it ended 3 bytes early; was it changed meanwhile?",
-               file.read(text, 5));
+  EXPECT_ERROR(
+      IoError,
+      "cannot read '" + (folder / "f") + "': it ended 3 bytes early; was it changed meanwhile?",
+      file.read(text, 5));
 }
 
 TEST(InputFile, refuses_what_is_no_regular_file) {
@@ -174,7 +175,8 @@ TEST(AtomicFileFailure, a_write_error_throws_and_leaves_the_old_file) {
       write_atomically(folder / "f", std::string(100000, 'x'));
     } catch (const IoError& error) {
       const std::string text = error.what();
-      const bool good = text == "cannot write '" + (folder / "f") + "': writing failed: File too large";
+      const bool good =
+          text == "cannot write '" + (folder / "f") + "': writing failed: File too large";
       ::_exit(good ? 42 : 1);
     }
   });

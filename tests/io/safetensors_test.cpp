@@ -37,8 +37,7 @@ std::string bytes_of(const Tensor& t) {
 Tensor random_bits(IntArrayRef sizes, DType dtype) {
   Tensor t = empty(sizes, dtype);
   const Tensor bytes = randint(0, dtype == kBool ? 2 : 256, {t.nbytes()}, kUInt8);
-  if (t.nbytes() > 0)
-    std::memcpy(t.data_ptr(), bytes.data_ptr(), static_cast<size_t>(t.nbytes()));
+  if (t.nbytes() > 0) std::memcpy(t.data_ptr(), bytes.data_ptr(), static_cast<size_t>(t.nbytes()));
   return t;
 }
 
@@ -180,10 +179,10 @@ TEST(SafetensorsForeign, data_that_is_not_aligned) {
   const float values[2] = {1.5f, -2};
   std::string data(1 + sizeof(values), '\7');
   std::memcpy(data.data() + 1, values, sizeof(values));
-  const TensorDict got = load_bytes(
-      safetensors_bytes(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
-                        R"("b":{"dtype":"F32","shape":[2],"data_offsets":[1,9]}})",
-                        data));
+  const TensorDict got =
+      load_bytes(safetensors_bytes(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
+                                   R"("b":{"dtype":"F32","shape":[2],"data_offsets":[1,9]}})",
+                                   data));
   EXPECT_EQ(got["b"].to_vector<float>(), (std::vector<float>{1.5f, -2}));
 }
 
@@ -196,8 +195,10 @@ TEST(SafetensorsForeign, bools_that_are_neither_0_nor_1) {
 TEST(SafetensorsForeign, unknown_wick_versions_are_named_and_a_refused_file_leaves_nothing) {
   const int64_t bytes = live_bytes();
   const std::string good = R"("a":{"dtype":"F32","shape":[1000],"data_offsets":[0,4000]})";
-  EXPECT_THROW(load_bytes(safetensors_bytes("{" + good + "}", std::string(4001, 'x'))), FormatError);
-  EXPECT_THROW(load_bytes(safetensors_bytes("{" + good + "}", std::string(3999, 'x'))), FormatError);
+  EXPECT_THROW(load_bytes(safetensors_bytes("{" + good + "}", std::string(4001, 'x'))),
+               FormatError);
+  EXPECT_THROW(load_bytes(safetensors_bytes("{" + good + "}", std::string(3999, 'x'))),
+               FormatError);
   EXPECT_EQ(live_bytes(), bytes);
 }
 
@@ -296,9 +297,10 @@ bool run_python(const std::string& program) {
 class SafetensorsPython : public testing::Test {
  protected:
   void SetUp() override {
-    if (std::system((python() + " -c 'import safetensors' 2>/dev/null").c_str()) != 0)
-      GTEST_SKIP() << "NOT TESTED: " << python() << " has no module safetensors; name an interpreter "
-                   << "that has it in WICK_TEST_PYTHON";
+    if (std::system((python() + " -c 'import safetensors, numpy' 2>/dev/null").c_str()) != 0)
+      GTEST_SKIP() << "NOT TESTED: " << python()
+                   << " lacks safetensors or numpy; name an interpreter "
+                   << "that has both in WICK_TEST_PYTHON";
   }
 };
 
@@ -317,28 +319,33 @@ TEST_F(SafetensorsPython, reads_what_wick_writes) {
     expected[item.key()] = {{"shape", item.value().sizes().vec()}, {"data", hex}};
   }
   write_file(folder / "expected.json", expected.dump());
-  EXPECT_TRUE(run_python("import json, safetensors\n"
-                         "folder = '" + folder.path() + "'\n"
-                         "got = dict(safetensors.deserialize(open(folder + '/f', 'rb').read()))\n"
-                         "want = json.load(open(folder + '/expected.json'))\n"
-                         "assert got.keys() == want.keys(), got.keys()\n"
-                         "types = dict(bool='BOOL', uint8='U8', int8='I8', int16='I16', int32='I32',\n"
-                         "  int64='I64', float16='F16', bfloat16='BF16', float32='F32', float64='F64')\n"
-                         "for name in want:\n"
-                         "  assert list(got[name]['shape']) == want[name]['shape'], name\n"
-                         "  assert bytes(got[name]['data']).hex() == want[name]['data'], name\n"
-                         "  assert got[name]['dtype'] == types[name.split('.')[1]], name\n"));
+  EXPECT_TRUE(
+      run_python("import json, safetensors\n"
+                 "folder = '" +
+                 folder.path() +
+                 "'\n"
+                 "got = dict(safetensors.deserialize(open(folder + '/f', 'rb').read()))\n"
+                 "want = json.load(open(folder + '/expected.json'))\n"
+                 "assert got.keys() == want.keys(), got.keys()\n"
+                 "types = dict(bool='BOOL', uint8='U8', int8='I8', int16='I16', int32='I32',\n"
+                 "  int64='I64', float16='F16', bfloat16='BF16', float32='F32', float64='F64')\n"
+                 "for name in want:\n"
+                 "  assert list(got[name]['shape']) == want[name]['shape'], name\n"
+                 "  assert bytes(got[name]['data']).hex() == want[name]['data'], name\n"
+                 "  assert got[name]['dtype'] == types[name.split('.')[1]], name\n"));
 }
 
 TEST_F(SafetensorsPython, writes_what_wick_reads) {
   const ScratchFolder folder;
-  ASSERT_TRUE(run_python("import safetensors, struct\n"
-                         "safetensors.serialize_file({\n"
-                         "  'f': dict(dtype='float32', shape=[2, 2], data=struct.pack('<4f', 1, 2, 3, 4)),\n"
-                         "  'i': dict(dtype='int64', shape=[1], data=struct.pack('<q', -5)),\n"
-                         "  'h': dict(dtype='float16', shape=[], data=struct.pack('<e', 0.5)),\n"
-                         "  'e': dict(dtype='uint8', shape=[0], data=b''),\n"
-                         "}, '" + (folder / "f") + "', {'by': 'python'})\n"));
+  ASSERT_TRUE(
+      run_python("import numpy as np, safetensors.numpy\n"
+                 "safetensors.numpy.save_file({\n"
+                 "  'f': np.array([[1, 2], [3, 4]], dtype='float32'),\n"
+                 "  'i': np.array([-5], dtype='int64'),\n"
+                 "  'h': np.array(0.5, dtype='float16'),\n"
+                 "  'e': np.zeros([0], dtype='uint8'),\n"
+                 "}, '" +
+                 (folder / "f") + "', {'by': 'python'})\n"));
   io::Metadata metadata;
   const TensorDict got = load_safetensors(folder / "f", kCPU, &metadata);
   EXPECT_EQ(got["f"].to_vector<float>(), (std::vector<float>{1, 2, 3, 4}));

@@ -93,7 +93,8 @@ MISUSE(Autograd, backward_through_freed_part, AutogradError, "second time") {
   middle.sum().backward();
   (middle * 2).sum().backward();
 }
-MISUSE(Autograd, backward_input_without_gradient, AutogradError, "input 0", "does not require grad") {
+MISUSE(Autograd, backward_input_without_gradient, AutogradError, "input 0",
+       "does not require grad") {
   const Tensor unrelated[] = {ones({2})};
   leaf().sum().backward({}, std::nullopt, false, TensorList(unrelated, 1));
 }
@@ -160,7 +161,9 @@ MISUSE(Autograd, retain_grad_of_constant, AutogradError, "retain_grad") { ones({
 MISUSE(Autograd, hook_on_constant, AutogradError, "hook", "require gradient") {
   ones({2}).register_hook([](Tensor g) { return g; });
 }
-MISUSE(Autograd, hook_empty, ValueError, "register_hook", "empty") { leaf().register_hook(nullptr); }
+MISUSE(Autograd, hook_empty, ValueError, "register_hook", "empty") {
+  leaf().register_hook(nullptr);
+}
 MISUSE(Autograd, hook_removed_twice, ValueError, "remove_hook", "no hook") {
   Tensor x = leaf();
   const unsigned id = x.register_hook([](Tensor g) { return g; });
@@ -190,7 +193,8 @@ MISUSE(Autograd, hook_throws, FormatError, "thrown by a hook") {
     throw;
   }
 }
-MISUSE(Autograd, function_returns_too_few, AutogradError, "custom function", "returned 1", "2 arguments") {
+MISUSE(Autograd, function_returns_too_few, AutogradError, "custom function", "returned 1",
+       "2 arguments") {
   Wrong<1>::apply(leaf(), leaf()).sum().backward();
 }
 MISUSE(Autograd, function_returns_too_many, AutogradError, "custom function", "returned 3") {

@@ -67,6 +67,7 @@ std::string repeat(const std::string& text, int count) {
 MISUSE(File, missing, IoError, "cannot open '/nonexistent/f'", "No such file") {
   io::load_safetensors("/nonexistent/f");
 }
+MISUSE(File, path_of_two_lines, IoError, "two\\nlines") { io::load_safetensors("two\nlines"); }
 MISUSE(File, empty_path, IoError, "cannot open ''") { io::load_safetensors(""); }
 MISUSE(File, folder, IoError, "not a regular file") { io::load_safetensors("/tmp"); }
 MISUSE(File, pipe, IoError, "not a regular file") {
@@ -246,7 +247,9 @@ MISUSE(Safetensors, truncated, FormatError, "4 bytes", "the file 3") {
 MISUSE(Safetensors, bytes_after_data, FormatError, "4 bytes", "the file 5") {
   load_header(one("[1]", "[0,4]"), "xxxxx");
 }
-MISUSE(Safetensors, data_without_tensors, FormatError, "0 bytes", "the file 3") { load_header("{}", "xxx"); }
+MISUSE(Safetensors, data_without_tensors, FormatError, "0 bytes", "the file 3") {
+  load_header("{}", "xxx");
+}
 MISUSE(Safetensors, metadata_a_list, FormatError, "__metadata__", "not an object") {
   load_header(R"({"__metadata__":[1]})");
 }
@@ -260,7 +263,8 @@ MISUSE(Safetensors, newer_format, FormatError, "newer version of wick", "\"2\"")
   load_header(R"({"__metadata__":{"wick_format":"2"}})");
 }
 MISUSE(Safetensors, name_too_long, FormatError, "name has 5000 bytes") {
-  load_header("{\"" + std::string(5000, 'w') + R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})");
+  load_header("{\"" + std::string(5000, 'w') +
+              R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})");
 }
 MISUSE(Safetensors, name_with_line_breaks, FormatError, "\\n", "not an object") {
   load_header(R"({"two\nlines\r\u001b[31m":1})");
@@ -309,11 +313,15 @@ MISUSE(Idx, header_truncated, FormatError, "shorter than its header") {
 }
 MISUSE(Idx, wrong_magic, FormatError, "two zero bytes") { load_idx("PK\x03\x04 and so on"); }
 MISUSE(Idx, unknown_type, FormatError, "element type 10") { load_idx(idx_bytes(10, {1}, "x")); }
-MISUSE(Idx, no_dimensions, FormatError, "0 dimensions", "1 to 8") { load_idx(idx_bytes(8, {}, "x")); }
+MISUSE(Idx, no_dimensions, FormatError, "0 dimensions", "1 to 8") {
+  load_idx(idx_bytes(8, {}, "x"));
+}
 MISUSE(Idx, too_many_dimensions, FormatError, "9 dimensions") {
   load_idx(idx_bytes(8, {1, 1, 1, 1, 1, 1, 1, 1, 1}, "x"));
 }
-MISUSE(Idx, empty_dimension, FormatError, "dimension 1 is empty") { load_idx(idx_bytes(8, {3, 0}, "")); }
+MISUSE(Idx, empty_dimension, FormatError, "dimension 1 is empty") {
+  load_idx(idx_bytes(8, {3, 0}, ""));
+}
 MISUSE(Idx, sizes_overflow, FormatError, "overflow") {
   load_idx(idx_bytes(0xE, std::vector<uint32_t>(8, 0xffffffff), "x"));
 }
@@ -323,7 +331,9 @@ MISUSE(Idx, larger_than_file, FormatError, "more than the file can hold", "42949
 MISUSE(Idx, truncated, FormatError, "more than the file can hold") {
   load_idx(idx_bytes(8, {200}, std::string(100, 'x')));
 }
-MISUSE(Idx, bytes_after_data, FormatError, "bytes after its data") { load_idx(idx_bytes(8, {2}, "xxx")); }
+MISUSE(Idx, bytes_after_data, FormatError, "bytes after its data") {
+  load_idx(idx_bytes(8, {2}, "xxx"));
+}
 MISUSE(Idx, gzip_larger_than_possible, FormatError, "more than the file can hold") {
   load_idx(gzip(idx_bytes(8, {0xffffffff, 0xffff}, "xxx")));
 }
@@ -346,7 +356,8 @@ MISUSE(Idx, gzip_wrong_checksum, FormatError, "compressed data are damaged") {
 }
 MISUSE(Idx, gzip_truncated, FormatError, "IDX") {
   std::string noise;
-  for (uint32_t i = 0, v = 1; i < 1000; ++i) noise += static_cast<char>((v = v * 1664525 + 1013904223) >> 24);
+  for (uint32_t i = 0, v = 1; i < 1000; ++i)
+    noise += static_cast<char>((v = v * 1664525 + 1013904223) >> 24);
   const std::string bytes = gzip(idx_bytes(8, {1000}, noise));
   load_idx(bytes.substr(0, bytes.size() / 2));
 }

@@ -127,8 +127,8 @@ void expect_refusal(std::type_index type, std::initializer_list<const char*> fra
   const auto* info = testing::UnitTest::GetInstance()->current_test_info();
   const Outcome o = run_again(std::string(info->test_suite_name()) + "." + info->name());
   ASSERT_TRUE(o.in_time) << "it hung for 5 s; printed: " << o.printed;
-  ASSERT_TRUE(WIFEXITED(o.status)) << "it died of signal " << WTERMSIG(o.status)
-                                   << "; printed: " << o.printed;
+  ASSERT_TRUE(WIFEXITED(o.status))
+      << "it died of signal " << WTERMSIG(o.status) << "; printed: " << o.printed;
   ASSERT_EQ(WEXITSTATUS(o.status), 0) << "printed: " << o.printed;
   const size_t first = o.report.find('\n');
   ASSERT_NE(first, std::string::npos) << "no report; printed: " << o.printed;
@@ -152,7 +152,8 @@ TEST(MisuseSuite, has_sixty_cases_and_more) {
   const auto* unit = testing::UnitTest::GetInstance();
   for (int i = 0; i < unit->total_test_suite_count(); ++i) {
     const auto* suite = unit->GetTestSuite(i);
-    if (std::string(suite->name()).starts_with("Misuse") && suite->name() != std::string("MisuseSuite"))
+    if (std::string(suite->name()).starts_with("Misuse") &&
+        suite->name() != std::string("MisuseSuite"))
       cases += suite->total_test_count();
   }
   EXPECT_GE(cases, 60);

@@ -37,7 +37,12 @@ struct RegistersTooEarly : nn::Cloneable<RegistersTooEarly> {
 MISUSE(Module, name_empty, ValueError, "name must not be empty") {
   Bare()->register_parameter("", ones({2}));
 }
-MISUSE(Module, name_with_dot, ValueError, "dot", "a.b") { Bare()->register_parameter("a.b", ones({2})); }
+MISUSE(Module, name_with_dot, ValueError, "dot", "a.b") {
+  Bare()->register_parameter("a.b", ones({2}));
+}
+MISUSE(Module, name_of_two_lines, ValueError, "dot", "two\\n.lines") {
+  Bare()->register_parameter("two\n.lines", ones({2}));
+}
 MISUSE(Module, buffer_name_with_dot, ValueError, "Buffer", "dot", "a.b") {
   Bare()->register_buffer("a.b", ones({2}));
 }
@@ -67,7 +72,8 @@ MISUSE(Module, module_twice, ValueError, "Submodule", "'a' already defined") {
 MISUSE(Module, parameter_of_integers, DTypeError, "floating point", "int64") {
   Bare()->register_parameter("w", ones({2}, kInt64));
 }
-MISUSE(Module, parameter_was_computed, AutogradError, "register_parameter", "'w'", "mul", "detach()") {
+MISUSE(Module, parameter_was_computed, AutogradError, "register_parameter", "'w'", "mul",
+       "detach()") {
   const Tensor x = ones({2}).requires_grad_();
   Bare()->register_parameter("w", x * 2);
 }
@@ -124,7 +130,9 @@ MISUSE(Module, sequential_null, ValueError, "'0'", "null") {
   nn::Sequential net;
   net->push_back(std::shared_ptr<nn::LinearImpl>());
 }
-MISUSE(Module, clone_not_cloneable, NotImplementedError, "clone()", "Cloneable") { Bare()->clone(); }
+MISUSE(Module, clone_not_cloneable, NotImplementedError, "clone()", "Cloneable") {
+  Bare()->clone();
+}
 MISUSE(Module, clone_without_reset, ValueError, "clone", "reset()") {
   std::make_shared<RegistersTooEarly>()->clone();
 }
@@ -163,7 +171,9 @@ MISUSE(Module, batch_norm_other_channels, ShapeError, "batch_norm", "[3]", "[2]"
   nn::BatchNorm1d(2)(ones({4, 3}));
 }
 MISUSE(Module, dropout_nan, ValueError, "between 0 and 1", "nan") { nn::Dropout{kNan}; }
-MISUSE(Module, gelu_kind, ValueError, "GELU", "exact") { nn::GELU(nn::GELUOptions().approximate("exact")); }
+MISUSE(Module, gelu_kind, ValueError, "GELU", "exact") {
+  nn::GELU(nn::GELUOptions().approximate("exact"));
+}
 MISUSE(Module, embedding_padding, ValueError, "Padding_idx", "7") {
   nn::Embedding(nn::EmbeddingOptions(5, 2).padding_idx(7));
 }
@@ -173,7 +183,9 @@ MISUSE(Module, embedding_by_float, DTypeError, "embedding", "int64", "float32") 
 MISUSE(Module, pool_stride_zero, ValueError, "max_pool2d", "stride >= 1", "0") {
   nn::MaxPool2d(nn::MaxPool2dOptions(2).stride(0))(ones({1, 1, 4, 4}));
 }
-MISUSE(Module, init_of_vector, ShapeError, "Fan in", "[3]") { nn::init::kaiming_uniform_(empty({3})); }
+MISUSE(Module, init_of_vector, ShapeError, "Fan in", "[3]") {
+  nn::init::kaiming_uniform_(empty({3}));
+}
 MISUSE(Module, to_integers, DTypeError, "Module::to", "int64") { nn::Linear(2, 3)->to(kInt64); }
 MISUSE(Module, to_absent_gpu, DeviceError, "cuda:120") { nn::Linear(2, 3)->to(Device("cuda:120")); }
 MISUSE(Module, input_of_other_type, DTypeError, "linear", "float64", "float32") {
@@ -184,9 +196,9 @@ MISUSE(Module, in_place_relu_of_leaf, AutogradError, "leaf", "relu_") {
 }
 
 // --- states
-MISUSE(Module, state_missing_unexpected_and_shape, ValueError, "load_state_dict", "missing keys: 'weight'",
-       "unexpected keys: 'extra', 'more.w'", "'bias' is [3] in the model and [4] in the state",
-       "Nothing was loaded") {
+MISUSE(Module, state_missing_unexpected_and_shape, ValueError, "load_state_dict",
+       "missing keys: 'weight'", "unexpected keys: 'extra', 'more.w'",
+       "'bias' is [3] in the model and [4] in the state", "Nothing was loaded") {
   nn::StateDict state;
   state.insert(std::string("bias"), zeros({4}));
   state.insert(std::string("extra"), zeros({1}));
@@ -244,8 +256,8 @@ MISUSE(Optimizer, gradient_of_other_shape, ShapeError, "SGD", "parameter 0", "[2
   w.mutable_grad() = ones({3});
   sgd.step();
 }
-MISUSE(Optimizer, step_between_forward_and_backward, AutogradError, "modified by an inplace operation",
-       "version") {
+MISUSE(Optimizer, step_between_forward_and_backward, AutogradError,
+       "modified by an inplace operation", "version") {
   Tensor w = ones({2}).requires_grad_();
   optim::SGD sgd({w}, 0.1);
   const Tensor loss = (w * w).sum();
@@ -253,14 +265,15 @@ MISUSE(Optimizer, step_between_forward_and_backward, AutogradError, "modified by
   sgd.step();
   loss.backward();
 }
-MISUSE(Optimizer, parameter_changed_shape, ShapeError, "optimizer", "parameter 0", "[3, 2]", "[3, 4]") {
+MISUSE(Optimizer, parameter_changed_shape, ShapeError, "optimizer", "parameter 0", "[3, 2]",
+       "[3, 4]") {
   nn::Linear net(2, 3);
   optim::SGD sgd(net->parameters(), 0.1);
   net->weight = nn::Parameter(ones({3, 4}));
   sgd.step();
 }
-MISUSE(Optimizer, state_of_other_model, ValueError, "optimizer load_state_dict", "0.momentum_buffer",
-       "[5]", "[2]", "Nothing was loaded") {
+MISUSE(Optimizer, state_of_other_model, ValueError, "optimizer load_state_dict",
+       "0.momentum_buffer", "[5]", "[2]", "Nothing was loaded") {
   const auto state_for = [](int64_t n) {
     const Tensor w = ones({n}).requires_grad_();
     optim::SGD sgd({w}, optim::SGDOptions(0.1).momentum(0.9));

@@ -89,7 +89,9 @@ MISUSE(Random, uniform_reversed, ValueError, "uniform_", "low <= high", "2 and 1
   empty({2}).uniform_(2, 1);
 }
 MISUSE(Random, uniform_nan, ValueError, "uniform_", "nan") { empty({2}).uniform_(0, kNan); }
-MISUSE(Random, dropout_probability, ValueError, "dropout", "[0, 1]", "1.5") { dropout(ones({2}), 1.5); }
+MISUSE(Random, dropout_probability, ValueError, "dropout", "[0, 1]", "1.5") {
+  dropout(ones({2}), 1.5);
+}
 MISUSE(Random, dropout_nan, ValueError, "dropout", "nan") { dropout(ones({2}), kNan); }
 MISUSE(Random, dropout_of_integers, DTypeError, "dropout", "int64") {
   dropout(ones({2}, kInt64), 0.5);
@@ -97,6 +99,7 @@ MISUSE(Random, dropout_of_integers, DTypeError, "dropout", "int64") {
 
 // --- devices
 MISUSE(Device, unknown_name, ValueError, "Device", "cuda:N", "gpu") { Device("gpu"); }
+MISUSE(Device, name_of_two_lines, ValueError, "Device", "two\\nlines") { Device("two\nlines"); }
 MISUSE(Device, number_with_rest, ValueError, "Device", "cuda:1x") { Device("cuda:1x"); }
 MISUSE(Device, negative_number, ValueError, "Device", "cuda:-1") { Device("cuda:-1"); }
 MISUSE(Device, number_overflows, ValueError, "Device", "cuda:99999999999") {
@@ -131,11 +134,15 @@ MISUSE(View, view_would_copy, ShapeError, "view", "strides", "reshape()") {
 MISUSE(View, transpose_missing_dimension, IndexError, "transpose", "dimension 2") {
   zeros({2, 3}).transpose(0, 2);
 }
-MISUSE(View, permute_twice, ShapeError, "permute", "twice", "[0, 0]") { zeros({2, 3}).permute({0, 0}); }
+MISUSE(View, permute_twice, ShapeError, "permute", "twice", "[0, 0]") {
+  zeros({2, 3}).permute({0, 0});
+}
 MISUSE(View, permute_too_few, ShapeError, "permute", "expected 2", "[0]") {
   zeros({2, 3}).permute({0});
 }
-MISUSE(View, transpose_of_three, ShapeError, "t:", "at most 2", "[2, 3, 4]") { zeros({2, 3, 4}).t(); }
+MISUSE(View, transpose_of_three, ShapeError, "t:", "at most 2", "[2, 3, 4]") {
+  zeros({2, 3, 4}).t();
+}
 MISUSE(View, expand_grown_size, ShapeError, "expand", "[3]", "[4]") { zeros({3}).expand({4}); }
 MISUSE(View, expand_fewer_dimensions, ShapeError, "expand", "fewer") { zeros({2, 3}).expand({3}); }
 MISUSE(View, expand_overflows, ShapeError, "expand", "more elements") {
@@ -172,14 +179,20 @@ MISUSE(View, cat_nothing, ValueError, "cat", "at least one") { cat({}); }
 MISUSE(View, cat_other_sizes, ShapeError, "cat", "[2, 3]", "[2, 4]") {
   cat({zeros({2, 3}), zeros({2, 4})}, 0);
 }
-MISUSE(View, cat_numbers, ShapeError, "cat", "no dimensions", "stack()") { cat({zeros({}), ones({})}); }
-MISUSE(View, stack_other_sizes, ShapeError, "stack", "[2]", "[3]") { stack({zeros({2}), zeros({3})}); }
+MISUSE(View, cat_numbers, ShapeError, "cat", "no dimensions", "stack()") {
+  cat({zeros({}), ones({})});
+}
+MISUSE(View, stack_other_sizes, ShapeError, "stack", "[2]", "[3]") {
+  stack({zeros({2}), zeros({3})});
+}
 MISUSE(View, channels_last_of_three, ShapeError, "ChannelsLast", "[N, C, H, W]", "[2, 3, 4]") {
   zeros({2, 3, 4}).contiguous(MemoryFormat::ChannelsLast);
 }
 
 // --- pointwise, reductions, products
-MISUSE(Op, shapes_do_not_broadcast, ShapeError, "add", "[2, 3]", "[4]") { zeros({2, 3}) + zeros({4}); }
+MISUSE(Op, shapes_do_not_broadcast, ShapeError, "add", "[2, 3]", "[4]") {
+  zeros({2, 3}) + zeros({4});
+}
 MISUSE(Op, in_place_result_grows, ShapeError, "add_", "[2, 3]", "[3]") {
   Tensor x = zeros({3});
   x += zeros({2, 3});
@@ -193,9 +206,7 @@ MISUSE(Op, in_place_on_expanded, ValueError, "mul_", "single memory location", "
   x *= 2;
 }
 MISUSE(Op, copy_of_other_shape, ShapeError, "copy_", "[4]", "[3]") { zeros({3}).copy_(zeros({4})); }
-MISUSE(Op, subtract_bools, DTypeError, "sub", "bool") {
-  zeros({2}, kBool) - zeros({2}, kBool);
-}
+MISUSE(Op, subtract_bools, DTypeError, "sub", "bool") { zeros({2}, kBool) - zeros({2}, kBool); }
 MISUSE(Op, negative_integer_power, ValueError, "pow", "negative") { ones({2}, kInt64).pow(-1); }
 MISUSE(Op, condition_of_numbers, DTypeError, "where", "bool", "float32") {
   where(ones({2}), ones({2}), zeros({2}));
@@ -214,7 +225,9 @@ MISUSE(Op, sum_over_missing_dimension, IndexError, "sum", "dimension 2") { zeros
 MISUSE(Op, sum_over_one_dimension_twice, ValueError, "sum", "more than once") {
   zeros({2, 3}).sum({0, -2});
 }
-MISUSE(Op, mean_of_integers, DTypeError, "mean", "floating-point", "int64") { ones({2}, kInt64).mean(); }
+MISUSE(Op, mean_of_integers, DTypeError, "mean", "floating-point", "int64") {
+  ones({2}, kInt64).mean();
+}
 MISUSE(Op, max_of_nothing, ValueError, "max", "at least one element", "[0]") { zeros({0}).max(); }
 MISUSE(Op, argmax_of_nothing, ValueError, "argmax", "at least one element", "[2, 0]") {
   zeros({2, 0}).argmax(1);
@@ -235,7 +248,9 @@ MISUSE(Op, matmul_number, ShapeError, "matmul", "at least 1 dimension", "mul()")
 MISUSE(Op, linear_features, ShapeError, "linear: expected x of shape [..., 5], got [2, 4]") {
   linear(zeros({2, 4}), zeros({3, 5}));
 }
-MISUSE(Op, compare_types, DTypeError, "equal", "float32", "int64") { ones({2}).equal(ones({2}, kInt64)); }
+MISUSE(Op, compare_types, DTypeError, "equal", "float32", "int64") {
+  ones({2}).equal(ones({2}, kInt64));
+}
 MISUSE(Op, allclose_tolerance, ValueError, "allclose", "-1") { ones({2}).allclose(ones({2}), -1); }
 
 // --- layers and losses as functions

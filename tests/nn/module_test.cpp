@@ -57,12 +57,14 @@ struct NetImpl : nn::Cloneable<NetImpl> {
 };
 WICK_MODULE(Net);
 
-const Names kParameters{"first.scale", "first.shift",   "first.fc.weight", "first.fc.bias",
-                        "norm.weight", "norm.bias",     "last.weight"};
-const Names kState{"first.scale",       "first.shift",      "first.count",
-                   "first.fc.weight",   "first.fc.bias",    "norm.weight",
-                   "norm.bias",         "norm.running_mean", "norm.running_var",
-                   "norm.num_batches_tracked", "last.weight"};
+const Names kParameters{"first.scale", "first.shift", "first.fc.weight", "first.fc.bias",
+                        "norm.weight", "norm.bias",   "last.weight"};
+const Names kState{"first.scale",      "first.shift",
+                   "first.count",      "first.fc.weight",
+                   "first.fc.bias",    "norm.weight",
+                   "norm.bias",        "norm.running_mean",
+                   "norm.running_var", "norm.num_batches_tracked",
+                   "last.weight"};
 
 // --- walking
 
@@ -71,8 +73,8 @@ TEST(Module, lists_in_order_of_registration) {
   EXPECT_EQ(net->named_parameters().keys(), kParameters);
   EXPECT_EQ(net->parameters().size(), kParameters.size());
   EXPECT_EQ(net->state_dict().keys(), kState);
-  EXPECT_EQ(net->named_buffers().keys(), (Names{"first.count", "norm.running_mean", "norm.running_var",
-                                                "norm.num_batches_tracked"}));
+  EXPECT_EQ(net->named_buffers().keys(), (Names{"first.count", "norm.running_mean",
+                                                "norm.running_var", "norm.num_batches_tracked"}));
   EXPECT_EQ(net->named_modules().keys(), (Names{"", "first", "first.fc", "norm", "last"}));
   EXPECT_EQ(net->named_modules("net").keys(),
             (Names{"net", "net.first", "net.first.fc", "net.norm", "net.last"}));
@@ -234,7 +236,8 @@ TEST(ModuleTo, changes_floating_tensors_only) {
   Net net;
   net->to(kFloat64);
   for (const auto& item : net->state_dict())
-    EXPECT_EQ(item.value().dtype(), item.value().is_floating_point() ? kFloat64 : kInt64) << item.key();
+    EXPECT_EQ(item.value().dtype(), item.value().is_floating_point() ? kFloat64 : kInt64)
+        << item.key();
   EXPECT_EQ(net->state_dict()["norm.num_batches_tracked"].dtype(), kInt64);
   EXPECT_EQ(net(randn({4, 2}, kFloat64)).dtype(), kFloat64);
   EXPECT_THROW(net->to(kInt32), DTypeError);
@@ -395,12 +398,14 @@ TEST(ModulePrint, is_nested_as_in_libtorch) {
             "wick::nn::Linear(in_features=3, out_features=4, bias=true)");
   EXPECT_EQ(printed(nn::Conv2d(nn::Conv2dOptions(1, 2, 3).padding(1))),
             "wick::nn::Conv2d(1, 2, kernel_size=[3, 3], stride=[1, 1], padding=[1, 1])");
-  EXPECT_EQ(printed(nn::BatchNorm2d(8)),
-            "wick::nn::BatchNorm2d(8, eps=1e-05, momentum=0.1, affine=true, track_running_stats=true)");
+  EXPECT_EQ(
+      printed(nn::BatchNorm2d(8)),
+      "wick::nn::BatchNorm2d(8, eps=1e-05, momentum=0.1, affine=true, track_running_stats=true)");
   EXPECT_EQ(printed(nn::Dropout(0.25)), "wick::nn::Dropout(p=0.25, inplace=false)");
-  EXPECT_EQ(printed(nn::MaxPool2d(2)),
-            "wick::nn::MaxPool2d(kernel_size=[2, 2], stride=[2, 2], padding=[0, 0], dilation=[1, 1], "
-            "ceil_mode=false)");
+  EXPECT_EQ(
+      printed(nn::MaxPool2d(2)),
+      "wick::nn::MaxPool2d(kernel_size=[2, 2], stride=[2, 2], padding=[0, 0], dilation=[1, 1], "
+      "ceil_mode=false)");
   nn::Sequential inner{nn::ReLU()};
   EXPECT_EQ(printed(nn::Sequential(nn::Flatten(), inner)),
             "wick::nn::Sequential(\n"
@@ -415,9 +420,9 @@ TEST(ModulePrint, is_nested_as_in_libtorch) {
 
 TEST(ModuleThreads, evaluation_from_eight_threads) {
   manual_seed(1);
-  nn::Sequential net(nn::Conv2d(nn::Conv2dOptions(1, 4, 3).padding(1)), nn::BatchNorm2d(4), nn::ReLU(),
-                     nn::MaxPool2d(2), nn::Flatten(), nn::Dropout(0.5), nn::Linear(4 * 16, 10),
-                     nn::LogSoftmax(1));
+  nn::Sequential net(nn::Conv2d(nn::Conv2dOptions(1, 4, 3).padding(1)), nn::BatchNorm2d(4),
+                     nn::ReLU(), nn::MaxPool2d(2), nn::Flatten(), nn::Dropout(0.5),
+                     nn::Linear(4 * 16, 10), nn::LogSoftmax(1));
   net->eval();
   const Tensor x = randn({4, 1, 8, 8});
   Tensor expected;

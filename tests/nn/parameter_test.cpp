@@ -12,11 +12,13 @@ using namespace wick;
 using nn::Buffer;
 using nn::Parameter;
 
-static_assert(!std::is_assignable_v<Parameter&, Tensor>, "a plain tensor must not replace a parameter");
+static_assert(!std::is_assignable_v<Parameter&, Tensor>,
+              "a plain tensor must not replace a parameter");
 static_assert(!std::is_assignable_v<Parameter&, const Tensor&>);
 static_assert(std::is_assignable_v<Parameter&, Parameter>);
 static_assert(std::is_assignable_v<Buffer&, Tensor>);
-static_assert(std::is_convertible_v<nn::BoundParameter&, Tensor>, "Tensor w = register_parameter(...)");
+static_assert(std::is_convertible_v<nn::BoundParameter&, Tensor>,
+              "Tensor w = register_parameter(...)");
 
 struct Net : nn::Cloneable<Net> {
   Net() { reset(); }
@@ -102,6 +104,28 @@ TEST(Parameter, reference_from_the_registry_is_the_same_slot) {
   EXPECT_EQ(net->named_parameters()["extra"].item<float>(), 8);
 }
 
+TEST(Parameter, the_registrys_own_follows_too) {
+  Net net;
+  nn::BoundParameter& w = net.register_parameter("v", ones({1}));
+  nn::BoundBuffer& b = net.register_buffer("b", ones({1}));
+  Parameter member = w;
+  Buffer other = b;
+  member = Parameter(full({1}, 4.0));
+  other = full({1}, 5.0);
+  EXPECT_TRUE(w.is_same(member));
+  EXPECT_TRUE(b.is_same(other));
+}
+
+TEST(Parameter, outlives_its_module) {
+  Parameter member;
+  {
+    Net net;
+    member = net.register_parameter("v", ones({1}));
+  }
+  member = Parameter(full({1}, 2.0));
+  EXPECT_EQ(member.item<float>(), 2);
+}
+
 TEST(Parameter, moves_keep_identity) {
   Net net;
   const Tensor held = net.w;
@@ -181,7 +205,7 @@ TEST(ParameterOptimizer, follows_a_parameter_that_changed_type) {
   EXPECT_EQ(values(net.w), (Values{-7, -7}));
 }
 
-// An optimizer that was not asked for long must not find a chain too long to free.
+// What a parameter was in between is neither kept nor a chain too long to free.
 TEST(ParameterOptimizer, a_million_assignments_between_two_steps) {
   Net net;
   optim::SGD sgd(net.parameters(), 1);

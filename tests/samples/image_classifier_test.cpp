@@ -1,4 +1,5 @@
-// The sample as a user runs it, on a small data set made here: results repeat and resume bit for bit.
+// The sample as a user runs it, on a small data set made here: results repeat and resume bit for
+// bit.
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/wait.h>

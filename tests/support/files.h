@@ -68,7 +68,8 @@ inline std::string safetensors_bytes(const std::string& header, const std::strin
 }
 
 /// The bytes of an IDX file.
-inline std::string idx_bytes(int type, const std::vector<uint32_t>& sizes, const std::string& data) {
+inline std::string idx_bytes(int type, const std::vector<uint32_t>& sizes,
+                             const std::string& data) {
   std::string bytes{'\0', '\0', static_cast<char>(type), static_cast<char>(sizes.size())};
   for (const uint32_t size : sizes)
     for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(size >> shift);
