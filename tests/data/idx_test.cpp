@@ -67,7 +67,7 @@ TEST(Idx, reads_one_to_eight_dimensions_in_row_major_order) {
 
 TEST(Idx, reads_gzip_also_in_several_members) {
   std::string data;
-  for (int i = 0; i < 100000; ++i) data += static_cast<char>(i * i >> 3);
+  for (uint32_t i = 0; i < 100000; ++i) data += static_cast<char>(i * i >> 3);
   const std::string bytes = idx_bytes(8, {100, 1000}, data);
   const Tensor plain = read_bytes(bytes);
   EXPECT_EQ(std::memcmp(plain.data_ptr(), data.data(), data.size()), 0);

@@ -367,7 +367,7 @@ TEST(ModuleHolder, refers_and_can_be_empty) {
   const nn::Linear none = nullptr;
   EXPECT_TRUE(none.is_empty());
   EXPECT_FALSE(none);
-  EXPECT_THROW(none->options, ValueError);
+  EXPECT_THROW(none->parameters(), ValueError);
   const nn::Linear from_pointer(std::make_shared<nn::LinearImpl>(2, 3));
   EXPECT_EQ(from_pointer->options.in_features(), 2);
 }
