@@ -1,5 +1,6 @@
 #include <wick/core/ops/common.h>
 #include <wick/kernels/norm.h>
+#include <cmath>
 
 namespace wick {
 
@@ -187,6 +188,8 @@ Tensor batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, Ten
                     {"running_mean", &running_mean},
                     {"running_var", &running_var}},
                    training);
+  WICK_CHECK(ValueError, eps >= 0 && std::isfinite(eps),
+             "batch_norm: expected a finite eps >= 0, got ", eps);
   WICK_CHECK(
       ValueError, training || (running_mean.defined() && running_var.defined()),
       "batch_norm: expected running_mean and running_var in evaluation; without them call it "

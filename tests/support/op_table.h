@@ -368,6 +368,7 @@ WRONG("avg_pool2d", ValueError, "avg_pool2d: expected a divisor_override other t
 WRONG("avg_pool2d", ShapeError, "avg_pool2d: kernel [5, 5]", avg_pool2d(ones({1, 4, 4}), 5))
 WRONG("batch_norm", ValueError, "batch_norm: expected more than 1 value per channel when training, got x [1, 2]", batch_norm(ones({1, 2}), {}, {}, {}, {}, true))
 WRONG("batch_norm", ValueError, "batch_norm: expected running_mean and running_var in evaluation", batch_norm(ones({2, 2}), {}, {}, {}, {}, false))
+WRONG("batch_norm", ValueError, "batch_norm: expected a finite eps >= 0, got -1", batch_norm(ones({2, 2}), {}, {}, {}, {}, true, 0.1, -1))
 WRONG("batch_norm", ShapeError, "batch_norm: expected weight of shape [2], got [3]", batch_norm(ones({2, 2}), ones({3}), {}, {}, {}, true))
 WRONG("dropout", ValueError, "dropout: expected a probability p in [0, 1], got 1.5", dropout(ones({2}), 1.5))
 WRONG("dropout", DTypeError, "dropout: expected a floating-point tensor, got int64", dropout(i64({2}), 0.5))
