@@ -311,11 +311,11 @@ BoundParameter& Module::register_parameter(std::string name, Tensor tensor, bool
   return *parameters_.insert(std::move(name), std::make_shared<BoundParameter>(tensor));
 }
 
-BoundBuffer& Module::register_buffer(std::string name, Tensor tensor) {
+BoundBuffer& Module::register_buffer(const std::string& name, const Tensor& tensor) {
   check_name("Buffer", name);
   WICK_CHECK(ValueError, !parameters_.contains(name) && !children_.contains(name),
              "register_buffer: '", name, "' is already a parameter or submodule of ", this->name());
-  return *buffers_.insert(std::move(name), std::make_shared<BoundBuffer>(tensor));
+  return *buffers_.insert(name, std::make_shared<BoundBuffer>(tensor));
 }
 
 void Module::check_child(const std::string& name, const Module* module) const {
@@ -327,11 +327,11 @@ void Module::check_child(const std::string& name, const Module* module) const {
              " itself; modules must form a tree");
 }
 
-void Module::add_module(std::string name, std::shared_ptr<Module> module) {
+void Module::add_module(const std::string& name, std::shared_ptr<Module> module) {
   check_child(name, module.get());
   WICK_CHECK(ValueError, !parameters_.contains(name) && !buffers_.contains(name),
              "register_module: '", name, "' is already a parameter or buffer of ", this->name());
-  children_.insert(std::move(name), std::move(module));
+  children_.insert(name, std::move(module));
 }
 
 void Module::exchange_module(const std::string& name, std::shared_ptr<Module> module) {

@@ -85,18 +85,18 @@ class WICK_API Module : public std::enable_shared_from_this<Module> {
 
   // --- registration. Names must be new, not empty and without dots (ValueError).
   BoundParameter& register_parameter(std::string name, Tensor tensor, bool requires_grad = true);
-  BoundBuffer& register_buffer(std::string name, Tensor tensor);
+  BoundBuffer& register_buffer(const std::string& name, const Tensor& tensor);
   /// Throws ValueError for a null module and for one that contains this one.
   template <class M>
-  std::shared_ptr<M> register_module(std::string name, std::shared_ptr<M> module) {
-    add_module(std::move(name), module);
+  std::shared_ptr<M> register_module(const std::string& name, std::shared_ptr<M> module) {
+    add_module(name, module);
     return module;
   }
   /// The same for a holder, which is returned.
   template <class Holder>
   requires requires(const Holder& h) { h.ptr(); }
-  Holder register_module(std::string name, Holder module) {
-    add_module(std::move(name), module.ptr());
+  Holder register_module(const std::string& name, Holder module) {
+    add_module(name, module.ptr());
     return module;
   }
   template <class M>
@@ -137,7 +137,7 @@ class WICK_API Module : public std::enable_shared_from_this<Module> {
   OrderedDict<std::string, std::shared_ptr<Module>> children_{"Submodule"};
 
  private:
-  void add_module(std::string name, std::shared_ptr<Module> module);
+  void add_module(const std::string& name, std::shared_ptr<Module> module);
   void exchange_module(const std::string& name, std::shared_ptr<Module> module);
   void check_child(const std::string& name, const Module* module) const;
   template <class Visit>
