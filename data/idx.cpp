@@ -100,7 +100,7 @@ void swap_bytes(void* data, int64_t count, int64_t size) {
 
 std::string find_file(const std::string& folder, const std::string& stem) {
   for (const char* suffix : {"", ".gz"}) {
-    const std::string path = folder + "/" + stem + suffix;
+    std::string path = str(folder, "/", stem, suffix);
     struct stat info {};
     if (::stat(path.c_str(), &info) == 0) return path;
   }

@@ -11,8 +11,8 @@ Tensor SequentialImpl::forward(const Tensor& x) {
   return y;
 }
 
-void SequentialImpl::add(std::string name, std::shared_ptr<Module> module, Call call) {
-  modules_.push_back(register_module(std::move(name), std::move(module)));
+void SequentialImpl::add(const std::string& name, std::shared_ptr<Module> module, Call call) {
+  modules_.push_back(register_module(name, std::move(module)));
   calls_.push_back(call);
 }
 

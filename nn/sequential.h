@@ -27,15 +27,15 @@ class WICK_API SequentialImpl : public Module {
     push_back(std::to_string(size()), std::forward<M>(module));
   }
   template <class M>
-  void push_back(std::string name, M&& module) {
+  void push_back(const std::string& name, M&& module) {
     using Plain = std::remove_cvref_t<M>;
     if constexpr (requires { typename Plain::ContainedType; }) {
-      add(std::move(name), module.ptr(), &call<typename Plain::ContainedType>);
+      add(name, module.ptr(), &call<typename Plain::ContainedType>);
     } else if constexpr (std::is_base_of_v<Module, Plain>) {
-      add(std::move(name), std::make_shared<Plain>(std::forward<M>(module)), &call<Plain>);
+      add(name, std::make_shared<Plain>(std::forward<M>(module)), &call<Plain>);
     } else {
       using Pointee = typename Plain::element_type;  // a shared_ptr to a module
-      add(std::move(name), module, &call<Pointee>);
+      add(name, module, &call<Pointee>);
     }
   }
   /// Appends the modules of another Sequential (shared).
@@ -68,7 +68,7 @@ class WICK_API SequentialImpl : public Module {
                   "Sequential: forward() must take one Tensor and return one");
     return static_cast<M&>(module).forward(x);
   }
-  void add(std::string name, std::shared_ptr<Module> module, Call call);
+  void add(const std::string& name, std::shared_ptr<Module> module, Call call);
 
   std::vector<std::shared_ptr<Module>> modules_;
   std::vector<Call> calls_;

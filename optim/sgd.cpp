@@ -40,12 +40,12 @@ bool SGDOptions::operator==(const SGDOptions& o) const {
          weight_decay_ == o.weight_decay_ && nesterov_ == o.nesterov_;
 }
 
-SGD::SGD(std::vector<OptimizerParamGroup> groups, SGDOptions defaults)
+SGD::SGD(std::vector<OptimizerParamGroup> groups, const SGDOptions& defaults)
     : Optimizer(std::make_unique<SGDOptions>(defaults)) {
   add_groups(std::move(groups));
 }
 
-SGD::SGD(std::vector<Tensor> params, SGDOptions defaults)
+SGD::SGD(std::vector<Tensor> params, const SGDOptions& defaults)
     : SGD(std::vector<OptimizerParamGroup>{OptimizerParamGroup(std::move(params))}, defaults) {}
 
 const std::vector<std::string>& SGD::buffer_names() const {

@@ -27,8 +27,8 @@ class WICK_API SGDOptions : public OptimizerOptions {
 /// (https://pytorch.org/docs/stable/generated/torch.optim.SGD.html).
 class WICK_API SGD : public Optimizer {
  public:
-  SGD(std::vector<OptimizerParamGroup> groups, SGDOptions defaults);
-  SGD(std::vector<Tensor> params, SGDOptions defaults);
+  SGD(std::vector<OptimizerParamGroup> groups, const SGDOptions& defaults);
+  SGD(std::vector<Tensor> params, const SGDOptions& defaults);
   Tensor step(const LossClosure& closure = nullptr) override;
 
  protected:
