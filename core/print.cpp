@@ -50,7 +50,7 @@ class Printer {
 Tensor edges(const Tensor& x, int d) {
   detail::Dims sizes(x.sizes());
   sizes[d] = 2 * kEdgeItems;
-  const Tensor out = detail::make_empty(sizes, x.dtype(), x.device());
+  Tensor out = detail::make_empty(sizes, x.dtype(), x.device());
   detail::copy_raw(out.narrow(d, 0, kEdgeItems), x.narrow(d, 0, kEdgeItems));
   detail::copy_raw(out.narrow(d, kEdgeItems, kEdgeItems),
                    x.narrow(d, x.size(d) - kEdgeItems, kEdgeItems));

@@ -3,7 +3,6 @@
 
 namespace wick {
 
-using detail::Dims;
 using detail::Pair;
 using detail::Window;
 
@@ -50,7 +49,7 @@ Tensor in_format(const Tensor& x, bool channels_last) {
 }
 
 Tensor make_result(IntArrayRef sizes, bool channels_last, const Tensor& like) {
-  const Tensor y = detail::make_checked("conv2d", sizes, like.dtype(), like.device());
+  Tensor y = detail::make_checked("conv2d", sizes, like.dtype(), like.device());
   if (!channels_last) return y;
   const int64_t c = sizes[1], h = sizes[2], w = sizes[3];
   const int64_t strides[4] = {h * w * c, 1, w * c, c};

@@ -142,6 +142,7 @@ Join checked_join(TensorList tensors, int64_t dim) {
     if (!like || is_placeholder(*like)) like = &tensors[i];
   }
   Join join;
+  // NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): there is a tensor, so `like` is one
   join.dim = detail::wrap_dim("cat", dim, like->dim());
   join.dtype = tensors[0].dtype();
   join.sizes = Dims(like->sizes());

@@ -187,7 +187,7 @@ Tensor cross_entropy_of_probabilities(const Tensor& x, const Tensor& target, con
   Tensor terms = log_softmax(x, dim) * p;
   if (weight.defined()) terms = terms * along_classes(weight, x);
   if (reduction == Reduction::None) return -terms.sum(dim);
-  const Tensor total = -terms.sum();
+  Tensor total = -terms.sum();
   if (reduction == Reduction::Sum) return total;
   // No targets at all: 0 / 0, as for class numbers.
   const int64_t count = x.numel() == 0 ? 0 : x.numel() / classes;

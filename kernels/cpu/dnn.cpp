@@ -428,7 +428,8 @@ std::shared_ptr<const Plan> backward_weight_plan(const ConvDescs& d) {
 bool fits(const ConvArgs& args) {
   double x = static_cast<double>(args.n) * static_cast<double>(args.c);
   double y = static_cast<double>(args.n) * static_cast<double>(args.k);
-  double weight = static_cast<double>(args.k) * static_cast<double>(args.c / args.groups);
+  const int64_t channels = args.c / args.groups;
+  double weight = static_cast<double>(args.k) * static_cast<double>(channels);
   bool small = true;
   for (int i = 0; i < args.spatial; ++i) {
     x *= static_cast<double>(args.in[i]);

@@ -20,6 +20,8 @@ class Rows {
       index_[d] = row % args.sizes[d];
       row /= args.sizes[d];
       for (int i = 0; i < args.operands; ++i) {
+        // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): operands <=
+        // kMaxOperands
         step_[d][i] = data_[i] != nullptr ? args.strides[i][d] * bytes[i] : 0;
       }
     }
@@ -28,6 +30,7 @@ class Rows {
     }
   }
 
+  // NOLINTNEXTLINE(clang-analyzer-core.uninitialized.UndefReturn): of an operand there is
   char* data(int operand) const { return data_[operand]; }
 
   void next() {

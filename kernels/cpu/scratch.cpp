@@ -70,6 +70,7 @@ Scratch::~Scratch() {
     for (int i = 1; i < kept.count; ++i) {
       if (kept.blocks[i].bytes < kept.blocks[smallest].bytes) smallest = i;
     }
+    // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDelete): take() removes the block from the list
     ::operator delete(kept.take(smallest).data, kAlignment);
   }
   kept.blocks[kept.count++] = {data_, bytes_};
