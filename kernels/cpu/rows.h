@@ -20,8 +20,8 @@ class Rows {
       index_[d] = row % args.sizes[d];
       row /= args.sizes[d];
       for (int i = 0; i < args.operands; ++i) {
-        // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): operands <=
-        // kMaxOperands
+        // There are at most kMaxOperands.
+        // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult)
         step_[d][i] = data_[i] != nullptr ? args.strides[i][d] * bytes[i] : 0;
       }
     }
