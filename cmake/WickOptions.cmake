@@ -32,7 +32,7 @@ function(wick_compile_options target)
     list(APPEND warnings -Werror)
   endif()
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${warnings};-ffp-contract=off>)
-  if(WICK_WITH_CUDA)
+  if(WICK_WITH_CUDA AND NOT WICK_EMULATED)
     list(JOIN warnings "," host_warnings)
     target_compile_options(
       ${target}

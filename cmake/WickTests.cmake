@@ -1,17 +1,19 @@
-# wick_add_suites(<executable> TIMEOUT s LABELS label... ENVIRONMENT name=value...): one ctest entry
-# for each suite of a GoogleTest program. A process for each single test would spend most of its time starting.
+# wick_add_suites(<executable> NAME name TIMEOUT s LABELS label... ENVIRONMENT name=value... FILTER regex):
+# one ctest entry for each suite (that matches the filter) of a GoogleTest program. A process for
+# each single test would spend most of its time starting.
 set(WICK_SUITES_SCRIPT "${CMAKE_CURRENT_LIST_DIR}/WickSuitesAtTestTime.cmake")
 function(wick_add_suites executable)
-  cmake_parse_arguments(arg "" "TIMEOUT" "LABELS;ENVIRONMENT" ${ARGN})
-  set(script "${CMAKE_CURRENT_BINARY_DIR}/${executable}_suites.cmake")
+  cmake_parse_arguments(arg "" "TIMEOUT;NAME;FILTER" "LABELS;ENVIRONMENT" ${ARGN})
+  set(script "${CMAKE_CURRENT_BINARY_DIR}/${arg_NAME}_suites.cmake")
   file(
     GENERATE
     OUTPUT "${script}"
     CONTENT
       "set(executable \"$<TARGET_FILE:${executable}>\")
-set(name \"${executable}\")
+set(name \"${arg_NAME}\")
 set(folder \"${CMAKE_CURRENT_BINARY_DIR}\")
 set(timeout ${arg_TIMEOUT})
+set(filter \"${arg_FILTER}\")
 set(labels \"${arg_LABELS}\")
 set(environment \"${arg_ENVIRONMENT}\")
 include(\"${WICK_SUITES_SCRIPT}\")

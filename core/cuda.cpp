@@ -2,8 +2,10 @@
 
 #include <wick/core/check.h>
 #include <wick/core/log.h>
+#include <wick/core/options.h>
 #include <wick/core/thread_state.h>
 #include <wick/kernels/dispatch.h>
+#include <atomic>
 #if defined(WICK_WITH_CUDA)
 #include <wick/kernels/cuda/runtime.h>
 #endif
@@ -33,7 +35,16 @@ const Status& status() {
   return *instance;
 }
 
+std::atomic<Device> default_device{Device(kCPU, 0)};
+
 }  // namespace
+
+Device get_default_device() { return default_device.load(std::memory_order_relaxed); }
+
+void set_default_device(Device device) {
+  (void)detail::resolve_device("set_default_device", device);
+  default_device.store(device, std::memory_order_relaxed);
+}
 
 namespace cuda {
 

@@ -9,12 +9,20 @@
 
 namespace wick {
 
+/// Where tensors are made that are given no device: the CPU unless changed. Read by the functions
+/// that make tensors from sizes and numbers, not by those that read memory or files.
+WICK_API Device get_default_device();
+/// For the whole process (as `torch.set_default_device`). "cuda" means the device that is current
+/// where the tensor is made. Throws DeviceError if there is no such device.
+WICK_API void set_default_device(Device device);
+
 enum class MemoryFormat : uint8_t { Contiguous, Preserve, ChannelsLast };
 enum class Layout : uint8_t { Strided };
 inline constexpr Layout kStrided = Layout::Strided;
 
 /// What a new tensor is like; what is not set has its default (float32 unless changed by
-/// set_default_dtype, CPU, no gradient). `TensorOptions().dtype(kInt64).device("cuda")`.
+/// set_default_dtype, the default device, no gradient).
+/// `TensorOptions().dtype(kInt64).device("cuda")`.
 class TensorOptions {
  public:
   TensorOptions() = default;
@@ -48,7 +56,7 @@ class TensorOptions {
   TensorOptions layout(Layout) const { return *this; }
 
   DType dtype() const { return dtype_ ? *dtype_ : get_default_dtype(); }
-  Device device() const { return device_ ? *device_ : Device(kCPU); }
+  Device device() const { return device_ ? *device_ : get_default_device(); }
   bool requires_grad() const { return requires_grad_.value_or(false); }
   Layout layout() const { return kStrided; }
   bool has_dtype() const { return dtype_.has_value(); }

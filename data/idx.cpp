@@ -131,7 +131,7 @@ Tensor read_idx(const std::string& path) {
   }
   source.need(bytes <= source.most_bytes(), "its sizes ", IntArrayRef(sizes), " need ", bytes,
               " bytes, more than the file can hold");
-  Tensor data = empty(sizes, dtype);
+  Tensor data = empty(sizes, device(kCPU).dtype(dtype));
   const size_t got = source.read(data.data_ptr(), bytes);
   source.need(got == bytes, "it ends after ", got, " of ", bytes, " bytes of data");
   unsigned char extra;

@@ -200,7 +200,7 @@ class Reader {
   }
 
   Tensor read_tensor(const Entry& e) {
-    Tensor t = empty(e.shape, e.dtype);
+    Tensor t = empty(e.shape, wick::device(kCPU).dtype(e.dtype));
     file_.read(t.data_ptr(), static_cast<size_t>(t.nbytes()));
     if (e.dtype == kBool) {  // any non-zero byte means true
       auto* bytes = static_cast<uint8_t*>(t.data_ptr());

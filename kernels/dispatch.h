@@ -6,10 +6,11 @@
 // declaration made by WICK_KERNEL. Nothing is registered: a missing kernel is a link error.
 namespace wick {
 
+// Known where ops are; the files of the CPU's kernels are the same with and without CUDA.
 #if defined(WICK_WITH_CUDA)
-inline constexpr bool kBuiltWithCuda = true;
+constexpr bool kBuiltWithCuda = true;
 #else
-inline constexpr bool kBuiltWithCuda = false;
+constexpr bool kBuiltWithCuda = false;
 #endif
 
 }  // namespace wick

@@ -78,7 +78,7 @@ Tensor full_like(const char* op, const Tensor& like, Scalar value, const TensorO
 Tensor borrow(void* data, IntArrayRef sizes, IntArrayRef strides,
               std::function<void(void*)> deleter, const TensorOptions& options) {
   const DType dtype = options.dtype();
-  const Device device = detail::resolve_device("from_blob", options.device());
+  const Device device = detail::resolve_device("from_blob", options.device_opt().value_or(kCPU));
   const int64_t extent = checked_extent("from_blob", sizes, strides, dtype);
   WICK_CHECK(ValueError, data || extent == 0,
              "from_blob: got a null pointer for a tensor of shape ", sizes);

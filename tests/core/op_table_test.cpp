@@ -1,3 +1,4 @@
+#include <tests/support/files.h>
 #include <tests/support/op_case.h>
 #include <tests/support/reference.h>
 #include <wick/core/cuda.h>
@@ -171,7 +172,7 @@ std::string op_of(const std::string& row) { return row.substr(0, row.find('/'));
 // --- completeness
 
 std::string read_source(const std::string& path) {
-  std::ifstream file(std::string(WICK_SOURCE_DIR) + "/" + path);
+  std::ifstream file(source_folder() + "/" + path);
   EXPECT_TRUE(file.good()) << path;
   std::ostringstream text;
   text << file.rdbuf();

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <tests/support/files.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -15,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::string kProgram = std::string(WICK_BIN_DIR) + "/image_classifier";
+const std::string kProgram = wick::test::program_folder() + "/image_classifier";
 
 struct Outcome {
   int status = -1;

@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -13,6 +14,17 @@
 
 // Files for tests: scratch folders, and well-formed or broken safetensors, IDX and gzip files.
 namespace wick::test {
+
+/// The folder of the running program, in which the samples lie too.
+inline std::string program_folder() {
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path().string();
+}
+
+/// wick's source tree, or the copy of what tests read of it that WICK_TEST_SOURCE names.
+inline std::string source_folder() {
+  const char* folder = std::getenv("WICK_TEST_SOURCE");
+  return folder && *folder ? folder : WICK_SOURCE_DIR;
+}
 
 /// An empty folder that goes away with the object.
 class ScratchFolder {
