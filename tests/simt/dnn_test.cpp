@@ -175,6 +175,11 @@ void check(const ConvArgs& a, size_t offset = 0) {
   }
 }
 
+struct WithoutCudnn {
+  WithoutCudnn() { simt::refuse_convolutions(true); }
+  ~WithoutCudnn() { simt::refuse_convolutions(false); }
+};
+
 int64_t convolutions() { return simt::cudnn_statistics().convolutions; }
 
 constexpr DType kTypes[] = {DType::Float32, DType::Float64, DType::Float16, DType::BFloat16};
@@ -191,7 +196,7 @@ TEST_P(CudaConv, AgreesWithTheCpu) {
 }
 
 TEST_P(CudaConv, WithoutCudnnAgreesWithTheCpu) {
-  simt::refuse_convolutions(true);
+  const WithoutCudnn without;
   const int64_t before = convolutions();
   for (Shape s : shapes(GetParam())) {
     SCOPED_TRACE(s.name);
@@ -200,7 +205,6 @@ TEST_P(CudaConv, WithoutCudnnAgreesWithTheCpu) {
       for (const bool channels_last : {false, true}) check(args_of(s, dtype, channels_last));
   }
   EXPECT_EQ(convolutions(), before);
-  simt::refuse_convolutions(false);
 }
 
 TEST(CudaConvCudnn, IsUsedWhereItsDocumentationListsTheCase) {
@@ -268,9 +272,10 @@ TEST(CudaConvCudnn, IsAskedOnceForAShape) {
   EXPECT_EQ(simt::cudnn_statistics().choices, before + 3);  // one for each direction
   // A refusal is remembered too.
   const ConvArgs refused = args_of(fresh(), DType::Float32, false);
-  simt::refuse_convolutions(true);
-  check(refused);
-  simt::refuse_convolutions(false);
+  {
+    const WithoutCudnn without;
+    check(refused);
+  }
   check(refused);
   EXPECT_EQ(simt::cudnn_statistics().choices, before + 6);
 }
