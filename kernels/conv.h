@@ -1,6 +1,7 @@
 #pragma once
 
 #include <wick/kernels/args.h>
+#include <compare>
 
 namespace wick {
 
@@ -16,6 +17,8 @@ struct ConvArgs {
   int64_t n = 0, c = 0, k = 0, groups = 1;
   int64_t in[3] = {1, 1, 1}, out[3] = {1, 1, 1}, kernel[3] = {1, 1, 1};
   int64_t stride[3] = {1, 1, 1}, padding[3] = {0, 0, 0}, dilation[3] = {1, 1, 1};
+
+  auto operator<=>(const ConvArgs&) const = default;  // a key for what is made once for a shape
 };
 
 /// y = conv(x, weight) + bias; bias [k] may be null.

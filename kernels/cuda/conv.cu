@@ -1,12 +1,15 @@
-// Convolution as matrix products over unfolded images: cols [images x pixels, taps], where a pixel
-// is one of the output and the taps, in the weight's own order, are what it reads. As many images
-// at a time as fit 64 MiB. Backward to the input gathers, so nothing is added atomically. Bytes
-// moved: x once for each kernel element, cols twice (K. Chellapilla et al., "High performance
+// Convolution by cuDNN (dnn.cpp), with bias [k] added to y [n, k, out...] by a kernel that reads
+// and writes y once, and its gradient by reduction. What cuDNN does not do here, any shape and
+// layout, is done as matrix products over unfolded images: cols [images x pixels, taps], where a
+// pixel is one of the output and the taps, in the weight's own order, are what it reads. As many
+// images at a time as fit 64 MiB. Backward to the input gathers, so nothing is added atomically.
+// Bytes moved: x once for each kernel element, cols twice (K. Chellapilla et al., "High performance
 // convolutional neural networks for document processing", 2006,
 // https://inria.hal.science/inria-00112631).
 #include <wick/kernels/conv.h>
 #include <wick/kernels/cuda/allocator.h>
 #include <wick/kernels/cuda/device_utils.h>
+#include <wick/kernels/cuda/dnn.h>
 #include <wick/kernels/elementwise.h>
 #include <wick/kernels/matmul.h>
 #include <wick/kernels/reduce.h>
@@ -250,16 +253,24 @@ void backward_weight(const ConvArgs& args, const void* x, const void* rows, void
   });
 }
 
-/// grad_bias = the sum of the rows of [rows, k].
-void sum_rows(const ConvArgs& args, const void* rows, int64_t count, void* grad_bias) {
+/// grad_bias [k] = the sums of grad_y over all images and pixels.
+void sum_channels(const ConvArgs& args, int64_t pixels, const void* grad_y, void* grad_bias) {
   ReduceArgs r;
-  r.kept = args.k;
-  r.kept_ndim = r.reduced_ndim = 1;
-  r.kept_sizes[0] = args.k;
-  r.kept_strides[0] = r.kept_out_strides[0] = 1;
-  r.reduced = r.reduced_sizes[0] = count;
-  r.reduced_strides[0] = args.k;
-  r.in = rows;
+  r.kept = r.kept_sizes[0] = args.k;
+  r.kept_ndim = 1;
+  r.kept_strides[0] = args.channels_last ? 1 : pixels;
+  r.kept_out_strides[0] = 1;
+  r.reduced = args.n * pixels;
+  if (args.channels_last) {
+    r.reduced_ndim = 1;
+    r.reduced_sizes[0] = r.reduced;
+    r.reduced_strides[0] = args.k;
+  } else {
+    r.reduced_ndim = 2;
+    r.reduced_sizes[0] = args.n, r.reduced_sizes[1] = pixels;
+    r.reduced_strides[0] = args.k * pixels, r.reduced_strides[1] = 1;
+  }
+  r.in = grad_y;
   r.out = grad_bias;
   reduce(ReduceOp::Sum, args.dtype, args.dtype, r);
 }
@@ -276,7 +287,7 @@ void conv(const ConvArgs& args, const void* x, const void* weight, const void* b
   if (numel == 0) return;
   visit_float(args.dtype, [&](auto t) {
     using T = decltype(t);
-    forward<T>(args, x, weight, y);
+    if (!dnn_conv(args, x, weight, y)) forward<T>(args, x, weight, y);
     if (!bias) return;
     gpu::launch(add_bias_kernel<T>, grid_for(numel, kThreads), kThreads, 0, gpu::stream(),
                 static_cast<T*>(y), static_cast<const T*>(bias), numel, args.k,
@@ -289,6 +300,7 @@ void conv_backward_input(const ConvArgs& args, const void* grad_y, const void* w
   const int64_t numel = args.n * args.c * args.in[0] * args.in[1] * args.in[2];
   if (numel == 0) return;
   if (args.k * unfolding(args).pixels == 0) return fill_zero(args, grad_x, numel);
+  if (dnn_conv_backward_input(args, grad_y, weight, grad_x)) return;
   visit_float(args.dtype,
               [&](auto t) { backward_input<decltype(t)>(args, grad_y, weight, grad_x); });
 }
@@ -302,12 +314,13 @@ void conv_backward_weight(const ConvArgs& args, const void* x, const void* grad_
     if (grad_bias) fill_zero(args, grad_bias, args.k);
     return;
   }
+  if (grad_bias) sum_channels(args, u.pixels, grad_y, grad_bias);
+  if (dnn_conv_backward_weight(args, x, grad_y, grad_weight)) return;
   const Scratch turned(args.channels_last ? 0 : rows * args.k * element_size(args.dtype));
   if (!args.channels_last) to_channels_last(args, u.pixels, grad_y, turned.as<void>());
   const void* const grad_rows = args.channels_last ? grad_y : turned.as<void>();
   visit_float(args.dtype,
               [&](auto t) { backward_weight<decltype(t)>(args, x, grad_rows, grad_weight); });
-  if (grad_bias) sum_rows(args, grad_rows, rows, grad_bias);
 }
 
 }  // namespace wick::cuda
