@@ -225,7 +225,7 @@ void adopt_inplace(NodePtr node, Tensor& x) {
 
 void check_inplace(const char* op, const Tensor& x, bool other_needs_grad) {
   TensorImpl& impl = x.impl();
-  for (int d = 0; d < impl.dim(); ++d) {
+  for (int d = 0; d < impl.dim() && impl.numel() > 0; ++d) {
     WICK_CHECK(
         ValueError, impl.stride(d) != 0 || impl.size(d) <= 1, op,
         ": more than one element of the written-to tensor refers to a single memory location "

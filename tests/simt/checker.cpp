@@ -48,6 +48,7 @@ struct State {
   std::array<Shadow, kMaxDevices> heaps;
   Shadow shared;
   int device = 0;
+  Shadow* heap = nullptr;  // of the device
   Extent parameters, thread_locals;
   Order order;
   std::vector<Extent> shared_variables;  // of the block that runs
@@ -88,25 +89,28 @@ bool is_memory(State& s, bool in_shared, uintptr_t p, size_t bytes) {
 
 /// Checks an access against what a word or byte remembers, and remembers it.
 template <Access kAccess, class IsMemory>
-[[gnu::always_inline]] inline Fault visit(const State& s, Stamp& write, Stamp& read,
-                                          IsMemory is_memory) {
-  if (write == kNothing) {
+[[gnu::always_inline]] inline Fault visit(const State& s, Record& r, IsMemory is_memory) {
+  if (r.write == kNothing) {
     if (!is_memory()) return Fault::NotMemory;
     if (kAccess != Access::Write && s.check_init) return Fault::Unwritten;
   }
   if (!s.check_race) {
-    if (kAccess != Access::Read) write = kHost;
+    if (kAccess != Access::Read) r.write = kHost;
     return Fault::None;
   }
   const Order& order = s.order;
-  if (order.races(write) && !(kAccess == Access::Atomic && order.are_atomic(write)))
+  if (order.races(r.write) && !(kAccess == Access::Atomic && order.are_atomic(r.write)))
     return Fault::AfterWrite;
   if (kAccess == Access::Read) {
-    if (!order.is_known(read)) read = order.merge(read);
+    if (!order.is_known(r.read)) r.read = order.merge(r.read);
     return Fault::None;
   }
-  if (order.races(read)) return Fault::AfterRead;
-  write = kAccess == Access::Write ? order.now() : order.merge_atomic(write);
+  if (order.races(r.read)) return Fault::AfterRead;
+  if (kAccess == Access::Write) {
+    r = {order.now(), kNothing};  // what is ordered with this is ordered with earlier reads
+  } else {
+    r.write = order.merge_atomic(r.write);
+  }
   return Fault::None;
 }
 
@@ -114,8 +118,8 @@ struct Visited {
   Fault fault = Fault::None;
   Stamp conflict = kNothing;  // the earlier access
 };
-Visited fault_at(Fault fault, Stamp write, Stamp read) {
-  return {fault, fault == Fault::AfterRead ? read : write};
+Visited fault_at(Fault fault, const Record& r) {
+  return {fault, fault == Fault::AfterRead ? r.read : r.write};
 }
 
 /// A part of a word, or a word that is remembered byte by byte.
@@ -127,11 +131,11 @@ Visited visit_bytes(State& s, Shadow& shadow, size_t at, size_t end) {
   shadow.split(word);
   for (; at < end; ++at) {
     Record& r = shadow.byte(at);
-    const Fault fault = visit<kAccess>(
-        s, r.write, r.read, [&] { return is_memory(s, in_shared, shadow.address(at), 1); });
-    if (fault != Fault::None) return fault_at(fault, r.write, r.read);
+    const Fault fault =
+        visit<kAccess>(s, r, [&] { return is_memory(s, in_shared, shadow.address(at), 1); });
+    if (fault != Fault::None) return fault_at(fault, r);
   }
-  if (whole && kAccess == Access::Write) shadow.join(word, shadow.byte(at - 1).write);
+  if (whole) shadow.try_join(word);
   return {};
 }
 
@@ -143,24 +147,23 @@ Visited visit_range(State& s, Shadow& shadow, const void* p, size_t bytes) {
   const size_t end = at + bytes;
   while (at < end) {
     const size_t word = at / kWord;
-    if (at % kWord != 0 || end - at < kWord || shadow.write(word) == kSplit) {
+    if (at % kWord != 0 || end - at < kWord || shadow.word(word).write == kSplit) {
       const size_t stop = std::min(end, (word + 1) * kWord);
       if (const Visited v = visit_bytes<kAccess>(s, shadow, at, stop); v.fault != Fault::None)
         return v;
       at = stop;
       continue;
     }
-    Stamp &write = shadow.write(word), &read = shadow.read(word);
-    const Fault fault = visit<kAccess>(
-        s, write, read, [&] { return is_memory(s, in_shared, shadow.address(at), kWord); });
-    if (fault != Fault::None) return fault_at(fault, write, read);
+    Record& r = shadow.word(word);
+    const Fault fault =
+        visit<kAccess>(s, r, [&] { return is_memory(s, in_shared, shadow.address(at), kWord); });
+    if (fault != Fault::None) return fault_at(fault, r);
     at += kWord;
   }
   return {};
 }
 
-// ---- reports
-// -------------------------------------------------------------------------------------
+// --- reports
 
 std::string describe(State& s, const void* p, size_t bytes, Access access) {
   std::ostringstream t;
@@ -276,9 +279,7 @@ void check(const void* p, size_t bytes, size_t alignment, const void* code) {
   if (kAccess == Access::Read &&
       (s.thread_locals.has(address, bytes) || s.parameters.has(address, bytes)))
     return;
-  Shadow* const shadow = s.heaps[s.device].has(p) ? &s.heaps[s.device]
-                         : s.shared.has(p)        ? &s.shared
-                                                  : nullptr;
+  Shadow* const shadow = s.heap->has(p) ? s.heap : s.shared.has(p) ? &s.shared : nullptr;
   if (!shadow) return check_host_memory(s, p, bytes, kAccess, code);
   if (address % alignment != 0) report(s, "misaligned access", p, bytes, kAccess, code);
   if (kAccess == Access::Atomic && shadow != &s.shared) s.order.device_atomic();
@@ -289,14 +290,14 @@ template void check<Access::Read>(const void*, size_t, size_t, const void*);
 template void check<Access::Write>(const void*, size_t, size_t, const void*);
 template void check<Access::Atomic>(const void*, size_t, size_t, const void*);
 
-// ---- what the machine tells
-// --------------------------------------------------------------------------
+// --- what the machine tells
 
 void begin_launch(int device, const LaunchInfo&, const void* parameters, size_t bytes) {
   if (!is_active) return;
   thread_local const Extent locals = find_thread_locals();
   State& s = state();
   s.device = device;
+  s.heap = &s.heaps[device];
   s.parameters = {reinterpret_cast<uintptr_t>(parameters), bytes};
   s.thread_locals = locals;
   s.heap_cache.clear();
@@ -333,8 +334,7 @@ void shared_variable(void* p, size_t bytes) {
   if (is_active) state().shared_variables.push_back({reinterpret_cast<uintptr_t>(p), bytes});
 }
 
-// ---- what the runtime tells
-// --------------------------------------------------------------------------
+// --- what the runtime tells
 
 bool active() { return is_active; }
 void device_heap(int device, char* base, size_t bytes) {

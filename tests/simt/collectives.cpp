@@ -136,8 +136,7 @@ void Machine::make_ready(int warp, uint32_t lanes) {
   if (lanes != 0) ready_warps_ |= 1u << warp;
 }
 
-// ---- barriers
-// --------------------------------------------------------------------------------------
+// --- barriers
 
 int Machine::block_collective(Collective what, int predicate, Site site) {
   checker::leave_kernel();
@@ -183,8 +182,7 @@ void Machine::release_barrier() {
   for (int w = 0; w * kLanes < size_; ++w) make_ready(w, warps_[w].waiting);
 }
 
-// ---- collectives of a warp
-// ------------------------------------------------------------------------
+// --- collectives of a warp
 
 /// What can be said of a call without looking at the other lanes' calls.
 void Machine::check_call(const Thread& t, int thread) {

@@ -244,6 +244,26 @@ TEST_F(Graphs, BeginAndEndMustFit) {
   ok(cudaGraphDestroy(graph));
 }
 
+TEST_F(Graphs, EventsOfACaptureThatHasEndedStandForNothing) {
+  begin();
+  ok(cudaEventRecord(event_[0], stream_[0]));
+  ok(cudaGraphExecDestroy(end_and_instantiate(0)));
+  EXPECT_EQ(cudaStreamWaitEvent(stream_[1], event_[0], 0), cudaErrorCapturedEvent);
+  EXPECT_EQ(cudaEventQuery(event_[0]), cudaErrorCapturedEvent);
+  ok(cudaEventRecord(event_[0], stream_[0]));
+  ok(cudaStreamWaitEvent(stream_[1], event_[0], 0));
+}
+
+TEST_F(Graphs, ACaptureEndsWithItsStream) {
+  cudaStream_t stream;
+  void* p;
+  ok(cudaStreamCreate(&stream));
+  ok(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal));
+  ok(cudaStreamDestroy(stream));
+  ok(cudaMalloc(&p, 16));
+  ok(cudaFree(p));
+}
+
 TEST_F(Graphs, WorkThatIsNotJoinedIsAnError) {
   begin();
   ok(cudaEventRecord(event_[0], stream_[0]));

@@ -50,8 +50,7 @@ void trap(Site site) {
   machine().fail([&] { return join("__trap() at ", site.file, ":", site.line); });
 }
 
-// ---- a grid
-// ----------------------------------------------------------------------------------------
+// --- a grid
 
 void Machine::run(const LaunchInfo& info, int device, void (*thread)(void*), void* context,
                   size_t context_bytes) {
@@ -129,7 +128,7 @@ void Machine::run_block() {
     stay_ = (r & 1) != 0;
     lane_order_ = (r & 2) != 0 ? Order::Random : (r & 4) != 0 ? Order::Forward : Order::Reverse;
   }
-  current_ = 0;
+  current_ = choose_bit(ready_warps_, warp_order_, next_random(random_)) * kLanes;
   clear_shared();
   go(host_, fiber_of(pick()), false);  // returns when nothing is ready
   statistics().threads += static_cast<uint64_t>(n);
@@ -173,8 +172,7 @@ void Machine::fail(const void* text, std::string (*call)(const void*), const voi
   __builtin_unreachable();
 }
 
-// ---- threads
-// ---------------------------------------------------------------------------------------
+// --- threads
 
 /// The thread to go on with; -1: none.
 int Machine::pick() {

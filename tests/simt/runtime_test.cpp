@@ -84,18 +84,20 @@ TEST_F(Runtime, FreesThatAreNone) {
 }
 
 TEST_F(Runtime, FreedMemoryIsNotGivenOutAgainAtOnceButInTheEnd) {
-  std::vector<void*> given;
+  std::vector<char*> given;
   for (int i = 0; i < 12; ++i) {
-    void* p;
-    ok(cudaMalloc(&p, 64 * kMiB));
+    char* p;
+    const size_t bytes = (i % 2 ? 64 : 48) * kMiB;
+    ok(cudaMalloc(&p, bytes));
+    EXPECT_EQ(find_allocation(p + bytes - 1).base, p) << "not an older one";
     if (i > 0) {
       EXPECT_NE(p, given.back());
     }
     given.push_back(p);
     ok(cudaFree(p));
   }
-  std::sort(given.begin(), given.end());
-  EXPECT_LT(std::unique(given.begin(), given.end()) - given.begin(), 12);
+  const auto [lowest, highest] = std::minmax_element(given.begin(), given.end());
+  EXPECT_LT(*highest - *lowest, 11 * 48 * static_cast<ptrdiff_t>(kMiB)) << "some overlap";
 }
 
 TEST_F(Runtime, MemoryIsLimited) {
@@ -312,6 +314,11 @@ TEST_F(Runtime, ALostDeviceFailsInEveryCallAndTheOtherDoesNot) {
     EXPECT_EQ(cudaSetDevice(0), cudaErrorIllegalAddress);
   }
   restore();
+  ok(cudaSetDevice(0));
+  char value = 0;
+  ok(cudaDeviceSynchronize());
+  ok(cudaMemcpy(&value, p, 1, cudaMemcpyDeviceToHost));
+  EXPECT_EQ(value, char(-1)) << "what it had been given is lost";
   ok(cudaFree(p));
 }
 

@@ -24,6 +24,7 @@ inline int thread_of(Stamp s) { return static_cast<int>(s >> kThreadShift & 1023
 
 struct Record {
   Stamp write, read;
+  bool operator==(const Record&) const = default;
 };
 
 struct Extent {
@@ -50,28 +51,23 @@ class Shadow {
   /// The first byte that was never written, as an offset from p; -1: none.
   int64_t find_unwritten(const void* p, size_t bytes) const;
 
-  Stamp& write(size_t word) { return writes_[word]; }
-  Stamp& read(size_t word) { return reads_[word]; }
-  Record& byte(size_t offset) { return bytes_of_[offset]; }
+  Record& word(size_t word) { return words_[word]; }
+  Record& byte(size_t offset) { return bytes_of_words_[offset]; }
   /// Gives a word's bytes records of their own.
   void split(size_t word);
-  /// Ends that: all bytes have just been written.
-  void join(size_t word, Stamp write) {
-    writes_[word] = write;
-    reads_[word] = kNothing;
-  }
+  /// One record for all of a word again, if its bytes' are the same.
+  void try_join(size_t word);
 
  private:
   Stamp written(size_t offset) const {
-    const Stamp w = writes_[offset / kWord];
-    return w == kSplit ? bytes_of_[offset].write : w;
+    const Stamp w = words_[offset / kWord].write;
+    return w == kSplit ? bytes_of_words_[offset].write : w;
   }
 
   uintptr_t base_ = 0;
   size_t bytes_ = 0;
-  Stamp* writes_ = nullptr;
-  Stamp* reads_ = nullptr;
-  Record* bytes_of_ = nullptr;
+  Record* words_ = nullptr;
+  Record* bytes_of_words_ = nullptr;
 };
 
 }  // namespace simt::checker

@@ -45,8 +45,7 @@ asm(".set memcpy, __tsan_memcpy\n.set memmove, __tsan_memmove\n.set memset, __ts
 #endif
 #endif
 
-// ---- built-in variables
-// ----------------------------------------------------------------------------
+// --- built-in variables
 extern constinit thread_local uint3 threadIdx, blockIdx;
 extern constinit thread_local dim3 blockDim, gridDim;
 inline constexpr int warpSize = 32;
@@ -140,8 +139,7 @@ template <class T, class F>
 
 }  // namespace simt
 
-// ---- the names of gpu.h
-// -----------------------------------------------------------------------------
+// --- the names of gpu.h
 #define GPU_SHARED(T, name, ...)                                  \
   static constinit thread_local ::simt::SharedSlot name##_slot{}; \
   typedef T name##_shared __VA_ARGS__;                            \
@@ -150,8 +148,7 @@ template <class T, class F>
 #define GPU_DYNAMIC_SHARED(T, name) T* const name = static_cast<T*>(::simt::dynamic_shared())
 #define GPU_GRID_CONSTANT(T) const T&
 
-// ---- barriers, collectives, fences
-// ------------------------------------------------------------------
+// --- barriers, collectives, fences
 inline void __syncthreads(simt::Site site = simt::Site::here()) {
   simt::block_collective(simt::Collective::Barrier, 0, site);
 }
@@ -219,8 +216,7 @@ inline void __threadfence() { simt::fence(); }
 inline void __threadfence_system() { simt::fence(); }
 inline void __threadfence_block() {}
 
-// ---- atomics
-// ------------------------------------------------------------------------------------------
+// --- atomics
 #define WICK_SIMT_ATOMIC(name, value)                                                           \
   template <class T>                                                                            \
   [[gnu::always_inline]] inline T name(T* memory, std::type_identity_t<T> operand) {            \
@@ -244,8 +240,7 @@ template <class T>
                                                    simt::to_bits<T>(value)));
 }
 
-// ---- intrinsics that neither the C library nor the toolkit's host headers have
-// --------------------------
+// --- intrinsics that neither the C library nor the toolkit's host headers have
 inline float __expf(float x) { return ::expf(x); }
 inline float __exp10f(float x) { return ::powf(10.0f, x); }
 inline float __logf(float x) { return ::logf(x); }
@@ -341,8 +336,7 @@ requires(std::is_arithmetic_v<T>) inline T max(T a, T b) {
 }
 [[noreturn]] inline void __trap(simt::Site site = simt::Site::here()) { simt::trap(site); }
 
-// ---- launch
-// ---------------------------------------------------------------------------------------------
+// --- launch
 namespace gpu {
 
 inline cudaStream_t stream() { return static_cast<cudaStream_t>(wick::cuda::current_stream()); }

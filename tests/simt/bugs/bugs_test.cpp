@@ -177,7 +177,7 @@ bool is_met(const Expectation& e, const Outcome& outcome) {
 /// Chance matters for what is right or wrong, hardly for reports, and not where nothing is said.
 int seeds_of(const std::string& name, const std::vector<Expectation>& expectations) {
   if (name.find("long_") != std::string::npos) return 2;
-  if (is_control(name)) return kSeeds;
+  if (is_control(name)) return kVariant == kAsan ? 5 : kSeeds;
   int seeds = 1;
   for (const Expectation& e : expectations)
     if (e.variants & kVariant) seeds = e.kind == kReport ? std::max(seeds, 5) : kSeeds;

@@ -8,6 +8,24 @@ __global__ void write_kernel(float* y) {
   if (threadIdx.x == 0) *y = 1;
 }
 
+__global__ void static_shared_kernel(float* y) {
+  GPU_SHARED(float, s, [12289]);
+  s[threadIdx.x] = 1;
+  if (threadIdx.x == 0) *y = s[0];
+}
+
+__global__ void trap_kernel(float* y) {
+  if (*y == 0) __trap();
+}
+
+bool run_one(void (*kernel)(float*)) {
+  Array<float> y(1);
+  y.clear();
+  gpu::launch(kernel, 1, 32, 0, stream(), y.p);
+  must(cudaStreamSynchronize(stream()));
+  return false;
+}
+
 bool run(dim3 grid, dim3 block, size_t shared_bytes = 0) {
   const Array<float> y(1);
   gpu::launch(write_kernel, grid, block, shared_bytes, stream(), y.p);
@@ -28,6 +46,10 @@ BUG(cfg_block_z_65, reported(kAll, "invalid configuration")) { return run(1, dim
 BUG(cfg_grid_0, reported(kAll, "invalid configuration")) { return run(0, 32); }
 BUG(cfg_grid_y_70000, reported(kAll, "invalid configuration")) { return run(dim3(1, 70000), 32); }
 BUG(cfg_smem_50000, reported(kAll, "invalid argument")) { return run(1, 32, 50000); }
+BUG(cfg_static_shared, reported(kAll, "more than 48 KiB of static shared memory at variable s")) {
+  return run_one(static_shared_kernel);
+}
+BUG(cfg_trap, reported(kAll, "__trap.. at")) { return run_one(trap_kernel); }
 CONTROL(ok_smem_49152) { return run(1, 32, 49152); }
 
 BUG(cfg_memcpy_size, reported(kAll, "cudaErrorInvalidValue")) {

@@ -105,12 +105,12 @@ struct Right {
 
 CONTROL(ok_convolution) { return Right().run(); }
 
-BUG(dnn_freed_input, reported(kAll, "freed")) {
+BUG(dnn_freed_input, reported(kAll, "cudnnConvolutionForward: x: .* freed")) {
   const Right right;
   must(cudaFree(right.x.p));
   return right.run();
 }
-BUG(dnn_freed_late, reported(kAll, "freed")) {
+BUG(dnn_freed_late, reported(kAll, "cudnnConvolutionForward: x: .* freed")) {
   Right right;
   const cudaStream_t other = new_stream();
   float* x = nullptr;
@@ -124,25 +124,29 @@ BUG(dnn_freed_late, reported(kAll, "freed")) {
   must(cudaStreamSynchronize(stream()));
   return false;
 }
-BUG(dnn_host_input, reported(kAll, "not in the memory of a device")) {
+BUG(dnn_host_input,
+    reported(kAll, "cudnnConvolutionForward: x: .* not in the memory of a device")) {
   const std::vector<float> x = values(kX);
   Right right;
   right.input = x.data();
   return right.run();
 }
-BUG(dnn_uninit, wrong(kFast | kAsan), reported(kCheck, "never written|uninitiali.ed")) {
+BUG(dnn_uninit, wrong(kFast | kAsan),
+    reported(kCheck, "cudnnConvolutionForward: x: uninitialised read")) {
   Right right;
   right.input = Array<float>(kX).p;
   return right.run();
 }
-BUG(dnn_missing_wait, wrong(kFast | kAsan), reported(kCheck, "never written|uninitiali.ed")) {
+BUG(dnn_missing_wait, wrong(kFast | kAsan),
+    reported(kCheck, "cudnnConvolutionForward: .*: uninitialised read")) {
   const Right right;  // uploads on another stream
   const cudaStream_t other = new_stream();
   must_dnn(cudnnSetStream(right.handle, other));
   right.launch();
   return right.y.get(other) != expected();
 }
-BUG(dnn_foreign_memory, reported(kAll, "of device 1, not of device 0")) {
+BUG(dnn_foreign_memory,
+    reported(kAll, "cudnnConvolutionForward: x: .* of device 1, not of device 0")) {
   Right right;
   must(cudaSetDevice(1));
   const Array<float> x(values(kX), nullptr);
@@ -151,28 +155,28 @@ BUG(dnn_foreign_memory, reported(kAll, "of device 1, not of device 0")) {
   right.input = x.p;
   return right.run();
 }
-BUG(dnn_foreign_stream, reported(kAll, "of device 1, not of device 0")) {
+BUG(dnn_foreign_stream, reported(kAll, "cudnnSetStream: .* of device 1, not of device 0")) {
   const Right right;
   must(cudaSetDevice(1));
   const cudaStream_t there = new_stream();
   must_dnn(cudnnSetStream(right.handle, there));
   return false;
 }
-BUG(dnn_stream_destroyed, reported(kAll, "stream .* was destroyed")) {
+BUG(dnn_stream_destroyed, reported(kAll, "cudnnConvolutionForward: .*stream .* was destroyed")) {
   const Right right;
   const cudaStream_t other = new_stream();
   must_dnn(cudnnSetStream(right.handle, other));
   must(cudaStreamDestroy(other));
   return right.run();
 }
-BUG(dnn_small_output, reported(kAll, "bytes")) {
+BUG(dnn_small_output, reported(kAll, "cudnnConvolutionForward: y: 512 bytes .* not within")) {
   Right right;
   right.output = Array<float>(kY - 1).p;
   right.launch();
   must(cudaStreamSynchronize(stream()));
   return false;
 }
-BUG(dnn_wrong_output_shape, reported(kAll, "cudnnConvolutionForward|cuDNN")) {
+BUG(dnn_wrong_output_shape, reported(kAll, "cudnnConvolutionForward: expected size 4 of y")) {
   Right right;
   right.y_shape = tensor(kImages, kOut, kResult + 1);
   right.output = Array<float>(4 * kY).p;
@@ -180,33 +184,33 @@ BUG(dnn_wrong_output_shape, reported(kAll, "cudnnConvolutionForward|cuDNN")) {
   must(cudaStreamSynchronize(stream()));
   return false;
 }
-BUG(dnn_workspace_null, reported(kAll, "workspace")) {
+BUG(dnn_workspace_null, reported(kAll, "cudnnConvolutionForward: a workspace of .* at 0")) {
   Right right;
   right.workspace = nullptr;
   return right.run();
 }
-BUG(dnn_workspace_small, reported(kAll, "workspace|cuDNN")) {
+BUG(dnn_workspace_small, reported(kAll, "cudnnConvolutionForward: a workspace of")) {
   Right right;
   right.workspace_bytes -= 1;
   return right.run();
 }
 // It is smaller than the call says.
-BUG(dnn_workspace_too_short, reported(kAll, "bytes")) {
+BUG(dnn_workspace_too_short, reported(kAll, "the workspace: .* not within")) {
   Right right;
   right.workspace = Array<char>(right.workspace_bytes - 1).p;
   return right.run();
 }
-BUG(dnn_workspace_freed, reported(kAll, "freed")) {
+BUG(dnn_workspace_freed, reported(kAll, "the workspace: .* freed")) {
   const Right right;
   must(cudaFree(right.workspace));
   return right.run();
 }
-BUG(dnn_descriptor_destroyed, reported(kAll, "descriptor")) {
+BUG(dnn_descriptor_destroyed, reported(kAll, "cudnnConvolutionForward: the descriptor of x")) {
   const Right right;
   must_dnn(cudnnDestroyTensorDescriptor(right.x_shape));
   return right.run();
 }
-BUG(dnn_handle_destroyed, reported(kAll, "handle")) {
+BUG(dnn_handle_destroyed, reported(kAll, "cudnnConvolutionForward: handle")) {
   const Right right;
   must_dnn(cudnnDestroy(right.handle));
   return right.run();

@@ -111,21 +111,21 @@ CONTROL(ok_long_launches_apart) {
   return y.get() != std::vector<float>(values.rbegin(), values.rend());
 }
 
-BUG(long_race_after_70000_barriers, reported(kCheck, "race")) {
+BUG(long_race_after_70000_barriers, reported(kCheck, "data race")) {
   const Array<float> y(64);
   gpu::launch(many_barriers_kernel, 1, 64, 0, stream(), y.p);
   must(cudaStreamSynchronize(stream()));
   return false;
 }
-BUG(long_race_after_70000_launches, reported(kCheck, "race")) {
+BUG(long_race_after_70000_launches, reported(kCheck, "data race")) {
   const Array<float> y(64);
   launch_empty(kMany);
   gpu::launch(race_kernel, 1, 64, 0, stream(), y.p);
   must(cudaStreamSynchronize(stream()));
   return false;
 }
-BUG(long_race_4096_blocks_apart, reported(kCheck, "race")) { return blocks_apart(1 << 12); }
-BUG(long_race_65536_blocks_apart, reported(kCheck, "race")) { return blocks_apart(1 << 16); }
-BUG(long_race_1048576_blocks_apart, reported(kCheck, "race")) { return blocks_apart(1 << 20); }
+BUG(long_race_4096_blocks_apart, reported(kCheck, "data race")) { return blocks_apart(1 << 12); }
+BUG(long_race_65536_blocks_apart, reported(kCheck, "data race")) { return blocks_apart(1 << 16); }
+BUG(long_race_1048576_blocks_apart, reported(kCheck, "data race")) { return blocks_apart(1 << 20); }
 
 }  // namespace bugs

@@ -73,7 +73,6 @@ bool last_block(unsigned blocks) {
   return sum.get()[0] != static_cast<float>(blocks);
 }
 
-// Who waits for a flag that another block sets must see what was written before it.
 __global__ void atomics_kernel(unsigned* u, unsigned long long* wide, float* f, double* d) {
   atomicAdd(&u[0], 1u);
   atomicMax(&u[1], static_cast<unsigned>(global_index()));
@@ -82,6 +81,32 @@ __global__ void atomics_kernel(unsigned* u, unsigned long long* wide, float* f, 
   atomicAdd(wide, 1ull << 32);
   atomicAdd(f, 1.f);
   atomicAdd(d, 0.5);
+}
+
+// A barrier of each block is none of the grid.
+__global__ void neighbour_block_kernel(float* x, float* y) {
+  x[global_index()] = 1;
+  __syncthreads();
+  y[global_index()] = x[(global_index() + 32) % 256];
+}
+
+// All blocks read what one of them writes.
+__global__ void write_what_is_read_kernel(float* x, float* y, unsigned writer) {
+  y[global_index()] = x[0];
+  if (static_cast<unsigned>(global_index()) == writer) x[0] = 2;
+}
+bool write_what_is_read(unsigned writer) {
+  Array<float> x(1), y(256);
+  x.clear();
+  gpu::launch(write_what_is_read_kernel, 8, 32, 0, stream(), x.p, y.p, writer);
+  must(cudaStreamSynchronize(stream()));
+  return false;
+}
+
+// The last element of each vector is the next thread's first.
+__global__ void overlapping_vectors_kernel(float* y) {
+  reinterpret_cast<double*>(y)[threadIdx.x] = 1;
+  y[2 * threadIdx.x + 2] = 2;
 }
 
 // Neighbouring elements of one word belong to different threads.
@@ -112,9 +137,9 @@ CONTROL(ok_atomics) {
          f.get()[0] != 512 || d.get()[0] != 256;
 }
 
-BUG(race_no_atomic_block, reported(kCheck, "race")) { return histogram<false>(1, 8); }
-BUG(race_no_atomic_grid, reported(kCheck, "race")) { return histogram<false>(8, 64); }
-BUG(race_inplace_shift, wrong(kFast | kAsan), reported(kCheck, "race")) {
+BUG(race_no_atomic_block, reported(kCheck, "data race")) { return histogram<false>(1, 8); }
+BUG(race_no_atomic_grid, reported(kCheck, "data race")) { return histogram<false>(8, 64); }
+BUG(race_inplace_shift, wrong(kFast | kAsan), reported(kCheck, "data race")) {
   constexpr int n = 1024;
   const std::vector<float> values = ramp(n);
   const Array<float> x(values);
@@ -124,7 +149,20 @@ BUG(race_inplace_shift, wrong(kFast | kAsan), reported(kCheck, "race")) {
     if (got[i] != values[i + 1]) return true;
   return false;
 }
-BUG(race_shared_ww, sometimes_wrong(kFast | kAsan), reported(kCheck, "race")) {
+BUG(race_neighbour_block, wrong(kFast | kAsan), reported(kCheck, "data race|uninitialised read")) {
+  const Array<float> x(256), y(256);
+  gpu::launch(neighbour_block_kernel, 8, 32, 0, stream(), x.p, y.p);
+  return y.get() != std::vector<float>(256, 1);
+}
+BUG(race_first_reader_writes, reported(kCheck, "data race")) { return write_what_is_read(0); }
+BUG(race_last_reader_writes, reported(kCheck, "data race")) { return write_what_is_read(255); }
+BUG(race_overlapping_vectors, reported(kCheck, "data race")) {
+  const Array<float> y(66);
+  gpu::launch(overlapping_vectors_kernel, 1, 32, 0, stream(), y.p);
+  must(cudaStreamSynchronize(stream()));
+  return false;
+}
+BUG(race_shared_ww, sometimes_wrong(kFast | kAsan), reported(kCheck, "data race")) {
   const Array<float> y(128);
   gpu::launch(write_same_kernel, 1, 256, 0, stream(), y.p);
   const std::vector<float> got = y.get();
@@ -132,14 +170,16 @@ BUG(race_shared_ww, sometimes_wrong(kFast | kAsan), reported(kCheck, "race")) {
     if (got[i] != static_cast<float>(2 * i + 1)) return true;
   return false;
 }
-BUG(race_last_block_no_fence, reported(kCheck, "race")) { return last_block<Fence::Missing>(8); }
-BUG(race_last_block_fence_late, reported(kCheck, "race")) {
+BUG(race_last_block_no_fence, reported(kCheck, "data race")) {
+  return last_block<Fence::Missing>(8);
+}
+BUG(race_last_block_fence_late, reported(kCheck, "data race")) {
   return last_block<Fence::AfterTicket>(8);
 }
-BUG(race_last_block_fence_early, reported(kCheck, "race")) {
+BUG(race_last_block_fence_early, reported(kCheck, "data race")) {
   return last_block<Fence::BeforeWrite>(8);
 }
-BUG(race_last_block_some_fences, reported(kCheck, "race")) {
+BUG(race_last_block_some_fences, reported(kCheck, "data race")) {
   return last_block<Fence::InSomeBlocks>(8);
 }
 

@@ -43,6 +43,14 @@ __global__ void shared_row_kernel(float* y, int column) {
   y[threadIdx.x] = 1;
 }
 
+__global__ void local_kernel(float* y, int n) {
+  float values[4] = {};
+  for (int i = 0; i <= n; ++i) values[i] = static_cast<float>(n);
+  y[0] = values[n / 2];
+}
+
+__global__ void product_kernel(int* y, int n) { *y = n * n; }
+
 __global__ void dynamic_shared_kernel(float* y) {
   GPU_DYNAMIC_SHARED(float, s);
   s[threadIdx.x] = 1;
@@ -142,18 +150,20 @@ bool run(void (*kernel)(float*)) {
 
 }  // namespace
 
-BUG(oob_write_by_1, reported(kCheck, "out.of.bounds"), reported(kAsan, "use-after-poison")) {
+BUG(oob_write_by_1, reported(kCheck, "out-of-bounds access"), reported(kAsan, "use-after-poison")) {
   return copy<1>(100);
 }
-BUG(oob_write_by_1_n4096, reported(kCheck, "out.of.bounds"), reported(kAsan, "use-after-poison")) {
+BUG(oob_write_by_1_n4096, reported(kCheck, "out-of-bounds access"),
+    reported(kAsan, "use-after-poison")) {
   return copy<1>(4096);
 }
-BUG(oob_read_by_1, reported(kCheck, "out.of.bounds"), reported(kAsan, "use-after-poison")) {
+BUG(oob_read_by_1, reported(kCheck, "out-of-bounds access"), reported(kAsan, "use-after-poison")) {
   const Array<float> x(ramp(100)), y(100);
   gpu::launch(read_beyond_kernel, 1, 128, 0, stream(), x.p, y.p, 100);
   return y.get() != ramp(100);
 }
-BUG(oob_negative_index, reported(kCheck, "out.of.bounds"), reported(kAsan, "use-after-poison")) {
+BUG(oob_negative_index, reported(kCheck, "out-of-bounds access"),
+    reported(kAsan, "use-after-poison")) {
   const Array<float> x(ramp(100));
   gpu::launch(write_one_kernel, 1, 1, 0, stream(), x.p - 1);
   return x.get() != ramp(100);
@@ -164,52 +174,89 @@ BUG(oob_other_allocation, wrong(kAll)) {
   gpu::launch(write_one_kernel, 1, 1, 0, stream(), y.p + (z.p - y.p) + 10);
   return z.get() != std::vector<float>(1000, 1);
 }
-BUG(oob_null, reported(kCheck, "null|address")) {
+BUG(oob_null, reported(kAsan, "null pointer"),
+    reported(kCheck, "access to the null pointer: write of 4 bytes")) {
   gpu::launch(write_one_kernel, 1, 1, 0, stream(), static_cast<float*>(nullptr));
   must(cudaStreamSynchronize(stream()));
   return false;
 }
-BUG(oob_shared, reported(kCheck, "out.of.bounds"), reported(kAsan, "out of bounds")) {
+BUG(oob_pinned, reported(kCheck, "access to host memory .*: write of 4 bytes"),
+    reported(kAsan, "heap-buffer-overflow")) {
+  float* host = nullptr;
+  must(cudaMallocHost(reinterpret_cast<void**>(&host), 256));
+  gpu::launch(write_one_kernel, 1, 1, 0, stream(), host + 64);
+  must(cudaStreamSynchronize(stream()));
+  return false;
+}
+// Of the thread's own, so the checker does not look.
+BUG(oob_local, reported(kAsan, "index 4 out of bounds")) {
+  const Array<float> y(4);
+  gpu::launch(local_kernel, 1, 1, 0, stream(), y.p, 4);
+  must(cudaStreamSynchronize(stream()));
+  return false;
+}
+BUG(overflow, reported(kAsan, "signed integer overflow")) {
+  const Array<int> y(1);
+  gpu::launch(product_kernel, 1, 1, 0, stream(), y.p, 70000);
+  must(cudaStreamSynchronize(stream()));
+  return false;
+}
+BUG(oob_shared, reported(kCheck, "out-of-bounds access"), reported(kAsan, "out of bounds")) {
   return run(shared_beyond_kernel);
 }
-BUG(oob_shared_row, reported(kCheck, "out.of.bounds"), reported(kAsan, "out of bounds")) {
+BUG(oob_shared_row, reported(kCheck, "out-of-bounds access"), reported(kAsan, "out of bounds")) {
   const Array<float> y(4);
   gpu::launch(shared_row_kernel, 1, 4, 0, stream(), y.p, 8);
   return y.get() != std::vector<float>(4, 1);
 }
-BUG(oob_dynamic_shared, reported(kCheck, "out.of.bounds"), reported(kAsan, "use-after-poison")) {
+BUG(oob_dynamic_shared, reported(kCheck, "out-of-bounds access"),
+    reported(kAsan, "use-after-poison")) {
   return dynamic_shared(127 * sizeof(float));
+}
+BUG(oob_dynamic_none, reported(kAll, "dynamic shared memory used, but the launch gave 0 bytes")) {
+  return dynamic_shared(0);
 }
 CONTROL(ok_dynamic_shared) { return dynamic_shared(128 * sizeof(float)); }
 
-BUG(uninit_shared_swallowed, reported(kCheck, "uninitiali.ed")) { return partly_written<true>(); }
-BUG(uninit_shared_sum, wrong(kFast | kAsan), reported(kCheck, "uninitiali.ed")) {
+BUG(uninit_shared_swallowed, reported(kCheck, "uninitialised read")) {
+  return partly_written<true>();
+}
+BUG(uninit_shared_sum, wrong(kFast | kAsan), reported(kCheck, "uninitialised read")) {
   return partly_written<false>();
 }
-BUG(uninit_shared_of_last_block, wrong(kFast | kAsan), reported(kCheck, "uninitiali.ed")) {
+BUG(uninit_shared_of_last_block, wrong(kFast | kAsan), reported(kCheck, "uninitialised read")) {
   const Array<float> y(64);
   gpu::launch(last_block_shared_kernel, 2, 32, 0, stream(), y.p);
   return y.get() != std::vector<float>(64, 1);
 }
-BUG(uninit_global, wrong(kFast | kAsan), reported(kCheck, "uninitiali.ed")) {
+BUG(uninit_global, wrong(kFast | kAsan), reported(kCheck, "uninitialised read")) {
   const Array<float> y(1);
   gpu::launch(count_kernel, 1, 32, 0, stream(), y.p);
   return y.get()[0] != 32;
 }
 // A copy on the device is as initialised as its source.
-BUG(uninit_copied, wrong(kFast | kAsan), reported(kCheck, "uninitiali.ed")) {
+BUG(uninit_copied, wrong(kFast | kAsan), reported(kCheck, "uninitialised read")) {
   const Array<float> x(64), y(64);
   must(cudaMemcpyAsync(y.p, x.p, 256, cudaMemcpyDeviceToDevice, stream()));
   return copy64(y.p, ramp(64));
 }
+BUG(uninit_copied_to_other_device, wrong(kFast | kAsan), reported(kCheck, "uninitialised read")) {
+  must(cudaSetDevice(1));
+  const Array<float> x(64);
+  must(cudaSetDevice(0));
+  const Array<float> y(64);
+  must(cudaMemcpyPeerAsync(y.p, 0, x.p, 1, 256, stream()));
+  return copy64(y.p, ramp(64));
+}
 
-BUG(misaligned_float4, reported(kAsan, "misaligned")) {
+BUG(misaligned_float4, reported(kAsan, "misaligned address")) {
   const Array<float> x(ramp(132)), y(128);
   gpu::launch(copy_kernel<Four>, 1, 32, 0, stream(), reinterpret_cast<const Four*>(x.p + 1),
               reinterpret_cast<Four*>(y.p), 32);
   return y.get()[0] != 2;
 }
-BUG(misaligned_double, reported(kAsan | kCheck, "misaligned")) {
+BUG(misaligned_double, reported(kCheck, "misaligned access: read of 8 bytes"),
+    reported(kAsan, "misaligned address")) {
   const Array<float> x(ramp(66)), y(64);
   gpu::launch(copy_kernel<double>, 1, 32, 0, stream(), reinterpret_cast<const double*>(x.p + 1),
               reinterpret_cast<double*>(y.p), 32);
@@ -225,36 +272,45 @@ CONTROL(ok_pair_copy) {
   return y.get() != expected;
 }
 
-BUG(host_pointer_in_kernel, reported(kCheck, "host memory")) {
+BUG(host_pointer_in_kernel, reported(kCheck, "access to host memory .*: read of 4 bytes")) {
   const std::vector<float> values = ramp(64);
   return copy64(values.data(), values);
 }
-BUG(host_deref_device, reported(kProtect, "device memory")) {
+BUG(host_deref_device, reported(kProtect, "host code accessed device memory")) {
   const Array<float> x(ramp(64));
   must(cudaStreamSynchronize(stream()));
   return *static_cast<const volatile float*>(x.p + 3) != 4;
 }
-BUG(host_write_device, reported(kProtect, "device memory")) {
+BUG(host_write_device, reported(kProtect, "host code accessed device memory")) {
   const Array<float> x(ramp(64));
   must(cudaStreamSynchronize(stream()));
   *static_cast<volatile float*>(x.p + 3) = 7;
   return false;
 }
-BUG(leak_local_address, reported(kCheck, "local memory|stack")) { return run(leak_kernel); }
-BUG(write_kernel_parameter, wrong(kFast | kAsan), reported(kCheck, "kernel parameter")) {
+BUG(leak_local_address, reported(kCheck, "another thread's local memory: read of 4 bytes")) {
+  return run(leak_kernel);
+}
+BUG(write_kernel_parameter, wrong(kFast | kAsan), reported(kCheck, "write to a kernel parameter")) {
   const Array<float> y(32);
   gpu::launch(parameter_kernel, 1, 32, 0, stream(), Scale{{1, 2, 3, 4}}, y.p);
   return y.get() != std::vector<float>(32, 2);
 }
-BUG(host_global_write, reported(kCheck, "host")) { return run(write_host_kernel); }
-BUG(host_global_read, reported(kCheck, "host")) { return run(read_host_kernel); }
+BUG(host_global_write, reported(kCheck, "a host global variable: write")) {
+  return run(write_host_kernel);
+}
+BUG(host_global_read, reported(kCheck, "a host global variable: read")) {
+  return run(read_host_kernel);
+}
 
-BUG(use_after_free, wrong(kFast), reported(kCheck, "freed"), reported(kAsan, "use-after-poison")) {
+BUG(use_after_free, wrong(kFast),
+    reported(kCheck, "out-of-bounds access: .*freed allocation of 256 bytes"),
+    reported(kAsan, "use-after-poison")) {
   const Array<float> x(ramp(64));
   must(cudaFree(x.p));
   return copy64(x.p, ramp(64));
 }
-BUG(use_of_freed_pinned, reported(kCheck, "host memory|freed")) {
+BUG(use_of_freed_pinned, reported(kAsan, "heap-use-after-free"),
+    reported(kCheck, "access to host memory .*: read of 4 bytes")) {
   float* host = nullptr;
   must(cudaMallocHost(reinterpret_cast<void**>(&host), 256));
   for (int i = 0; i < 64; ++i) host[i] = 1;

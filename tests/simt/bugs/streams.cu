@@ -121,10 +121,10 @@ CONTROL(ok_default_stream) {  // waits for streams that were not created as non-
   return z.get(a) != ramp(64);
 }
 
-BUG(stream_missing_wait, wrong(kFast | kAsan), reported(kCheck, "uninitiali.ed")) {
+BUG(stream_missing_wait, wrong(kFast | kAsan), reported(kCheck, "uninitialised read")) {
   return two_streams<false>();
 }
-BUG(stream_not_default, wrong(kFast | kAsan), reported(kCheck, "uninitiali.ed")) {
+BUG(stream_not_default, wrong(kFast | kAsan), reported(kCheck, "uninitialised read")) {
   const Array<float> x(ramp(64)), y(64), z(64);
   copy(x.p, y.p, stream());
   copy(y.p, z.p, nullptr);  // does not wait for it
@@ -135,7 +135,8 @@ BUG(stream_pinned_overwrite, wrong(kAll)) { return upload<false>(); }
 BUG(stream_mapped_read_early, wrong(kAll)) { return mapped<false>(); }
 BUG(stream_cross_device, wrong(kAll)) { return round_trip<false>(); }
 // The memory is given back in the order of one stream while another still uses it.
-BUG(stream_cross_free, wrong(kFast), reported(kCheck, "freed"),
+BUG(stream_cross_free, wrong(kFast),
+    reported(kCheck, "out-of-bounds access: .*freed allocation of 256 bytes"),
     reported(kAsan, "use-after-poison")) {
   const cudaStream_t other = new_stream();
   float* x = nullptr;
@@ -169,7 +170,7 @@ BUG(event_destroyed_before_wait, reported(kAll, "event .* was destroyed")) {
   return false;
 }
 
-BUG(device_foreign_memory, reported(kCheck, "device 1")) {
+BUG(device_foreign_memory, reported(kCheck, "another device's memory: read of 4 .* of device 1")) {
   must(cudaSetDevice(1));
   const Array<float> x(64);
   must(cudaMemset(x.p, 0, 256));

@@ -156,6 +156,44 @@ bool halves() {
   return y.get() != ramp(16);
 }
 
+// Neither a shuffle nor a fence is a barrier for memory.
+template <bool kShuffle>
+__global__ void exchange_kernel(float* y) {
+  GPU_SHARED(float, s, [32]);
+  s[threadIdx.x] = static_cast<float>(threadIdx.x);
+  if (kShuffle) {
+    __shfl_xor_sync(kFullMask, 1, 1);
+  } else {
+    __threadfence_block();
+  }
+  y[threadIdx.x] = s[threadIdx.x ^ 1];
+}
+
+template <bool kShuffle>
+bool exchange() {
+  const Array<float> y(32);
+  gpu::launch(exchange_kernel<kShuffle>, 1, 32, 0, stream(), y.p);
+  const std::vector<float> got = y.get();
+  for (size_t i = 0; i < got.size(); ++i)
+    if (got[i] != static_cast<float>(i ^ 1)) return true;
+  return false;
+}
+
+// All lanes read what one of them then writes.
+__global__ void write_what_is_read_kernel(float* y, unsigned writer) {
+  GPU_SHARED(float, s, [1]);
+  if (threadIdx.x == 0) s[0] = 1;
+  __syncthreads();
+  y[threadIdx.x] = s[0];
+  if (threadIdx.x == writer) s[0] = 2;
+}
+bool write_what_is_read(unsigned writer) {
+  const Array<float> y(64);
+  gpu::launch(write_what_is_read_kernel, 1, 64, 0, stream(), y.p, writer);
+  must(cudaStreamSynchronize(stream()));
+  return false;
+}
+
 // Sums over the quarters of a warp, each with a mask and a number of rounds of its own.
 __global__ void quarters_kernel(const float* x, float* y) {
   const unsigned quarter = threadIdx.x % 32 / 8;
@@ -190,24 +228,32 @@ CONTROL(ok_sub_masks) {
   return false;
 }
 
-BUG(sync_raw_block_sum, wrong(kFast | kAsan), reported(kCheck, "race")) {
+BUG(sync_raw_block_sum, wrong(kFast | kAsan), reported(kCheck, "data race")) {
   return two_sums<true, false>();
 }
-BUG(sync_war_block_sum, sometimes_wrong(kFast | kAsan), reported(kCheck, "race")) {
+BUG(sync_war_block_sum, sometimes_wrong(kFast | kAsan), reported(kCheck, "data race")) {
   return two_sums<false, true>();
 }
-BUG(sync_tree_loop, wrong(kFast | kAsan), reported(kCheck, "race")) { return tree<false>(); }
-BUG(sync_implicit_warp, wrong(kFast | kAsan), reported(kCheck, "race")) {
+BUG(sync_tree_loop, wrong(kFast | kAsan), reported(kCheck, "data race")) { return tree<false>(); }
+BUG(sync_implicit_warp, wrong(kFast | kAsan), reported(kCheck, "data race")) {
   return warp_tree<false>();
 }
-BUG(sync_transpose, wrong(kFast | kAsan), reported(kCheck, "race")) { return reverse<false>(); }
-BUG(sync_histogram_zero, sometimes_wrong(kFast | kAsan), reported(kCheck, "race")) {
+BUG(sync_transpose, wrong(kFast | kAsan), reported(kCheck, "data race")) {
+  return reverse<false>();
+}
+BUG(sync_histogram_zero, sometimes_wrong(kFast | kAsan), reported(kCheck, "data race")) {
   return histogram<false>();
 }
-BUG(sync_single_buffer, sometimes_wrong(kFast | kAsan), reported(kCheck, "race")) {
+BUG(sync_single_buffer, sometimes_wrong(kFast | kAsan), reported(kCheck, "data race")) {
   return shift<1>();
 }
-BUG(sync_half_warps, sometimes_wrong(kFast | kAsan), reported(kCheck, "race")) {
+BUG(sync_by_shuffle, reported(kCheck, "data race")) { return exchange<true>(); }
+BUG(sync_by_fence, wrong(kFast | kAsan), reported(kCheck, "data race")) {
+  return exchange<false>();
+}
+BUG(sync_first_reader_writes, reported(kCheck, "data race")) { return write_what_is_read(0); }
+BUG(sync_last_reader_writes, reported(kCheck, "data race")) { return write_what_is_read(63); }
+BUG(sync_half_warps, sometimes_wrong(kFast | kAsan), reported(kCheck, "data race")) {
   return halves<false>();
 }
 

@@ -119,58 +119,64 @@ CONTROL(ok_bfloat16_reverse) { return reverse<__nv_bfloat16, true>(); }
 CONTROL(ok_half_written) { return partly_written<__half>(32); }
 CONTROL(ok_bfloat16_written) { return partly_written<__nv_bfloat16>(32); }
 
-BUG(race_half, reported(kCheck, "race")) { return write<__half>(2); }
-BUG(race_bfloat16, reported(kCheck, "race")) { return write<__nv_bfloat16>(2); }
-BUG(sync_half, wrong(kFast | kAsan), reported(kCheck, "race")) { return reverse<__half, false>(); }
-BUG(sync_bfloat16, wrong(kFast | kAsan), reported(kCheck, "race")) {
+BUG(race_half, reported(kCheck, "data race")) { return write<__half>(2); }
+BUG(race_bfloat16, reported(kCheck, "data race")) { return write<__nv_bfloat16>(2); }
+BUG(sync_half, wrong(kFast | kAsan), reported(kCheck, "data race")) {
+  return reverse<__half, false>();
+}
+BUG(sync_bfloat16, wrong(kFast | kAsan), reported(kCheck, "data race")) {
   return reverse<__nv_bfloat16, false>();
 }
-BUG(uninit_half_shared, reported(kCheck, "uninitiali.ed")) { return partly_written<__half>(20); }
-BUG(uninit_bfloat16_shared, reported(kCheck, "uninitiali.ed")) {
+BUG(uninit_half_shared, reported(kCheck, "uninitialised read")) {
+  return partly_written<__half>(20);
+}
+BUG(uninit_bfloat16_shared, reported(kCheck, "uninitialised read")) {
   return partly_written<__nv_bfloat16>(20);
 }
-BUG(uninit_half_global, wrong(kFast | kAsan), reported(kCheck, "uninitiali.ed")) {
+BUG(uninit_half_global, wrong(kFast | kAsan), reported(kCheck, "uninitialised read")) {
   return unwritten_global<__half>();
 }
-BUG(uninit_bfloat16_global, wrong(kFast | kAsan), reported(kCheck, "uninitiali.ed")) {
+BUG(uninit_bfloat16_global, wrong(kFast | kAsan), reported(kCheck, "uninitialised read")) {
   return unwritten_global<__nv_bfloat16>();
 }
 
-BUG(atomic64_oob, reported(kCheck, "out.of.bounds"), reported(kAsan, "use-after-poison")) {
+BUG(atomic64_oob, reported(kCheck, "out-of-bounds access"), reported(kAsan, "use-after-poison")) {
   Array<Word> x(4);
   x.clear();
   return add(x.p + 4);
 }
 // The first four bytes are inside.
-BUG(atomic64_oob_half, reported(kCheck, "out.of.bounds"), reported(kAsan, "use-after-poison")) {
+BUG(atomic64_oob_half, reported(kCheck, "out-of-bounds access"),
+    reported(kAsan, "use-after-poison")) {
   Array<float> x(5);
   x.clear();
   return add(reinterpret_cast<Word*>(x.p + 4));
 }
-BUG(atomic64_misaligned, reported(kCheck, "misaligned")) {
+BUG(atomic64_misaligned, reported(kCheck, "misaligned access: atomic of 8 bytes")) {
   Array<float> x(5);
   x.clear();
   return add(reinterpret_cast<Word*>(x.p + 1));
 }
-BUG(atomic64_freed, reported(kCheck, "freed"), reported(kAsan, "use-after-poison")) {
+BUG(atomic64_freed, reported(kCheck, "out-of-bounds access: atomic .*freed allocation of 32 bytes"),
+    reported(kAsan, "use-after-poison")) {
   Array<Word> x(4);
   x.clear();
   must(cudaFree(x.p));
   return add(x.p);
 }
-BUG(atomic64_uninit, reported(kCheck, "uninitiali.ed")) { return add(Array<Word>(1).p); }
-BUG(atomic64_host, reported(kCheck, "host memory")) {
+BUG(atomic64_uninit, reported(kCheck, "uninitialised read")) { return add(Array<Word>(1).p); }
+BUG(atomic64_host, reported(kCheck, "access to host memory .*: atomic of 8 bytes")) {
   Word x = 0;
   return add(&x);
 }
-BUG(race_atomic64_write, reported(kCheck, "race")) {
+BUG(race_atomic64_write, reported(kCheck, "data race")) {
   Array<Word> x(1);
   x.clear();
   gpu::launch(add_and_write_kernel, 1, 64, 0, stream(), x.p);
   must(cudaStreamSynchronize(stream()));
   return false;
 }
-BUG(race_atomic64_read, reported(kCheck, "race")) {
+BUG(race_atomic64_read, reported(kCheck, "data race")) {
   Array<Word> x(1);
   x.clear();
   const Array<unsigned> y(1);
@@ -178,7 +184,7 @@ BUG(race_atomic64_read, reported(kCheck, "race")) {
   must(cudaStreamSynchronize(stream()));
   return false;
 }
-BUG(race_max64, reported(kCheck, "race")) {
+BUG(race_max64, reported(kCheck, "data race")) {
   Array<Word> x(1);
   x.clear();
   gpu::launch(max_kernel, 8, 32, 0, stream(), x.p);
