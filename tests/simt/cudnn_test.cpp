@@ -143,6 +143,19 @@ TEST_F(Cudnn, AGoodCallComputes) {
   EXPECT_EQ(y, std::vector<float>(kY, kExpected));
 }
 
+TEST_F(Cudnn, Float32IsRoundedToTf32UnlessForbidden) {
+  const auto first = [&] {
+    float value = 0;
+    EXPECT_EQ(found(), "");
+    ok(cudaMemcpy(&value, y_, sizeof value, cudaMemcpyDeviceToHost));
+    return value;
+  };
+  x_ = make(kX, 1 + 0x1p-20f);
+  EXPECT_EQ(first(), kExpected * (1 + 0x1p-20f));
+  ok(cudnnSetConvolutionMathType(conv_, CUDNN_DEFAULT_MATH));
+  EXPECT_EQ(first(), kExpected);
+}
+
 TEST_F(Cudnn, WorkIsDoneWhenItIsWaitedFor) {
   const bool lazy = options().lazy;
   options().lazy = true;

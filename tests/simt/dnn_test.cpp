@@ -70,7 +70,7 @@ std::vector<Shape> shapes(int spatial) {
   return all;
 }
 
-/// Memory of the current device, of exactly this size, `offset` elements into an allocation.
+/// Memory of the current device, of exactly this size, `offset` bytes into an allocation.
 class Buffer {
  public:
   explicit Buffer(size_t bytes, size_t offset = 0, const void* from = nullptr)
