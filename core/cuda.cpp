@@ -13,11 +13,11 @@
 #include <utility>
 
 // The names of kernels/cuda are only used where wick was built with CUDA.
-#define WICK_IF_CUDA(...)             \
-  do {                                \
-    if constexpr (kBuiltWithCuda) {   \
-      __VA_ARGS__;                    \
-    }                                 \
+#define WICK_IF_CUDA(...)           \
+  do {                              \
+    if constexpr (kBuiltWithCuda) { \
+      __VA_ARGS__;                  \
+    }                               \
   } while (false)
 
 namespace wick {
@@ -39,6 +39,12 @@ int status(std::string& reason) {
   }();
   return devices;
 }
+
+/// The current device for a call of the runtime, if it is not lost.
+struct UsableScope {
+  explicit UsableScope(int device) : device_((cuda::check_usable(device), device)) {}
+  cuda::DeviceScope device_;
+};
 
 /// The index of a device that can be used; throws DeviceError.
 int index_of(const char* op, int device) {
@@ -143,18 +149,19 @@ Stream stream_from_pool(int device) {
 
 bool Stream::query() const {
   bool done = true;
-  WICK_IF_CUDA(const DeviceScope scope(device_); done = stream_done(native_));
+  WICK_IF_CUDA(const UsableScope scope(device_); done = stream_done(native_));
   return done;
 }
 
 void Stream::synchronize() const {
-  WICK_IF_CUDA(const DeviceScope scope(device_); wait_for_stream(native_); look(device_));
+  WICK_IF_CUDA(const UsableScope scope(device_); wait_for_stream(native_); look(device_));
 }
 
 void Stream::wait_event(const Event& event) const { event.block(*this); }
 
 void Stream::wait_stream(const Stream& other) const {
-  WICK_IF_CUDA(join_streams(other.device_, other.native_, device_, native_));
+  WICK_IF_CUDA(const UsableScope scope(other.device_);
+               join_streams(other.device_, other.native_, device_, native_));
 }
 
 Event Stream::record_event() const {
@@ -187,8 +194,9 @@ void Event::record() { record(current_stream(-1)); }
 
 void Event::record(const Stream& stream) {
   const int index = index_of("Event::record", stream.device_index());
-  WICK_CHECK(DeviceError, !native_ || index == device_, "Event::record: the event belongs to cuda:",
-             device_, ", the stream to cuda:", index, "; use another event");
+  WICK_CHECK(DeviceError, !native_ || index == device_,
+             "Event::record: the event belongs to cuda:", device_, ", the stream to cuda:", index,
+             "; use another event");
   device_ = index;
   WICK_IF_CUDA(const DeviceScope scope(index); if (!native_) native_ = create_event(timing_);
                cuda::record_event(native_, stream.native_handle()));
@@ -196,18 +204,19 @@ void Event::record(const Stream& stream) {
 
 bool Event::query() const {
   bool done = true;
-  WICK_IF_CUDA(if (native_) done = event_done(native_));
+  if (!native_) return true;
+  WICK_IF_CUDA(const UsableScope scope(device_); done = event_done(native_));
   return done;
 }
 
 void Event::synchronize() const {
   if (!native_) return;
-  WICK_IF_CUDA(wait_for_event(native_); look(device_));
+  WICK_IF_CUDA(const UsableScope scope(device_); wait_for_event(native_); look(device_));
 }
 
 void Event::block(const Stream& stream) const {
   if (!native_) return;
-  WICK_IF_CUDA(const DeviceScope scope(stream.device_index());
+  WICK_IF_CUDA(const UsableScope scope(stream.device_index());
                stream_wait_event(stream.native_handle(), native_));
 }
 

@@ -1,9 +1,9 @@
 #include <wick/core/iterate.h>
 
 #include <wick/core/ops.h>
-#include <wick/kernels/elementwise.h>
 #include <wick/kernels/cuda/allocator.h>
 #include <wick/kernels/cuda/runtime.h>
+#include <wick/kernels/elementwise.h>
 #include <algorithm>
 
 namespace wick::detail {

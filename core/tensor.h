@@ -145,8 +145,12 @@ class WICK_API Tensor {
   Tensor to(const TensorOptions& options, bool non_blocking = false, bool copy = false) const;
   Tensor to(DType dtype, bool non_blocking = false, bool copy = false) const;
   Tensor to(Device device, bool non_blocking = false, bool copy = false) const;
-  Tensor to(DeviceType type) const { return to(Device(type)); }
-  Tensor to(const char* device) const { return to(Device(device)); }
+  Tensor to(DeviceType type, bool non_blocking = false, bool copy = false) const {
+    return to(Device(type), non_blocking, copy);
+  }
+  Tensor to(const char* device, bool non_blocking = false, bool copy = false) const {
+    return to(Device(device), non_blocking, copy);
+  }
   Tensor to(Device device, DType dtype, bool non_blocking = false, bool copy = false) const;
   Tensor to(const Tensor& like, bool non_blocking = false, bool copy = false) const;
   Tensor type_as(const Tensor& like) const { return to(like.dtype()); }

@@ -40,16 +40,16 @@ class OpScope {
   Return name(__VA_ARGS__);            \
   }
 
-/// Calls the kernel of the device, which is the current one for as long as that takes. (As a template
-/// over function pointers this would refer to the CUDA symbol in debug builds without CUDA; a
-/// discarded statement does not.)
-#define WICK_DISPATCH(device, kernel, ...)                    \
-  [&]() -> decltype(auto) {                                   \
-    if constexpr (::wick::kBuiltWithCuda) {                   \
-      if ((device).is_cuda()) {                               \
-        const ::wick::cuda::OpScope scope((device).index());  \
-        return ::wick::cuda::kernel(__VA_ARGS__);             \
-      }                                                       \
-    }                                                         \
-    return ::wick::cpu::kernel(__VA_ARGS__);                  \
+/// Calls the kernel of the device, which is the current one for as long as that takes. (As a
+/// template over function pointers this would refer to the CUDA symbol in debug builds without
+/// CUDA; a discarded statement does not.)
+#define WICK_DISPATCH(device, kernel, ...)                   \
+  [&]() -> decltype(auto) {                                  \
+    if constexpr (::wick::kBuiltWithCuda) {                  \
+      if ((device).is_cuda()) {                              \
+        const ::wick::cuda::OpScope scope((device).index()); \
+        return ::wick::cuda::kernel(__VA_ARGS__);            \
+      }                                                      \
+    }                                                        \
+    return ::wick::cpu::kernel(__VA_ARGS__);                 \
   }()

@@ -91,7 +91,8 @@ Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index) {
     record(op, {x}, y,
            [index = save(rows), dim,
             size = x.dim() > 0 ? x.sizes()[dim] : int64_t{1}](Backward& ctx) -> Grads {
-             return {detail::index_add(FaultOp::IndexSelect, ctx.grad(), dim, ctx.unpack(index), size)};
+             return {
+                 detail::index_add(FaultOp::IndexSelect, ctx.grad(), dim, ctx.unpack(index), size)};
            });
   }
   return y;
@@ -113,8 +114,8 @@ Tensor embedding(const Tensor& weight, const Tensor& index, int64_t padding_idx)
     record(op, {weight}, y,
            [index = save(rows), num, dim = weight.sizes()[1], padding_idx](Backward& ctx) -> Grads {
              const Tensor rows = ctx.unpack(index);
-             return {detail::index_add(FaultOp::Embedding, ctx.grad().reshape({rows.numel(), dim}), 0,
-                                       rows.view(-1), num, padding_idx)};
+             return {detail::index_add(FaultOp::Embedding, ctx.grad().reshape({rows.numel(), dim}),
+                                       0, rows.view(-1), num, padding_idx)};
            });
   }
   return y;

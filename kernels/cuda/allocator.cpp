@@ -1,8 +1,8 @@
+#include <unistd.h>
 #include <wick/core/check.h>
 #include <wick/kernels/cuda/allocator.h>
 #include <wick/kernels/cuda/block_pool.h>
 #include <wick/kernels/cuda/runtime.h>
-#include <unistd.h>
 #include <array>
 #include <cstring>
 #include <memory>

@@ -55,7 +55,8 @@ __device__ inline void report_fault(const FaultSite& site, int64_t position, int
     r.ignored = site.ignored;
     *site.flag = 1;
   }
-  const bool fits = position < static_cast<int64_t>(kWide) && value >= INT32_MIN && value < INT32_MAX;
+  const bool fits =
+      position < static_cast<int64_t>(kWide) && value >= INT32_MIN && value < INT32_MAX;
   if (!fits && atomicCAS(&r.wide, 0ull, position + 1ull) == 0) r.wide_value = value;
   const unsigned long long at = position < static_cast<int64_t>(kWide) ? position : kWide;
   atomicMax(&r.first, ~(at << 32 | (fits ? value - INT32_MIN : kWide)));

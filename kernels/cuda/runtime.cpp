@@ -55,12 +55,13 @@ bool is_sticky(cudaError_t error) {
 }
 
 constexpr uint32_t kLoud = 1;
-std::atomic<bool> used{false};    // the driver was asked, and has devices
-std::atomic<bool> forked{false};  // thereafter, and this is the child
+std::atomic<bool> used{false};                            // the driver was asked, and has devices
+std::atomic<bool> forked{false};                          // thereafter, and this is the child
 std::atomic<const std::string*> lost_cause[kMaxDevices];  // leaked
 
 constexpr const char* kForked =
-    "CUDA was in use when this process was forked, and cannot be used in the child; fork before the "
+    "CUDA was in use when this process was forked, and cannot be used in the child; fork before "
+    "the "
     "first use of CUDA, or start a new program with exec";
 
 void after_fork_in_child() {
@@ -192,7 +193,9 @@ void wait_for_device(int device) {
 void wait_for_stream(void* stream) {
   check(cudaStreamSynchronize(stream_of(stream)), "synchronize");
 }
-bool stream_done(void* stream) { return is_done(cudaStreamQuery(stream_of(stream)), "query a stream"); }
+bool stream_done(void* stream) {
+  return is_done(cudaStreamQuery(stream_of(stream)), "query a stream");
+}
 
 void* create_event(bool timing) {
   cudaEvent_t event = nullptr;
