@@ -73,7 +73,6 @@ MemoryInfo memory_info(int device);
 inline void* native_stream(int device) { return detail::thread_state().cuda_stream[device]; }
 /// The stream that the calling thread's kernels go to.
 inline void* native_stream() { return native_stream(detail::thread_state().cuda_device); }
-inline void* current_stream() { return native_stream(); }
 /// A stream of the device's own pool of 32, taken in turn; it lives as long as the process and does
 /// not wait for the default stream.
 void* pooled_stream(int device);
