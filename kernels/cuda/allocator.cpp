@@ -4,6 +4,7 @@
 #include <wick/kernels/cuda/block_pool.h>
 #include <wick/kernels/cuda/runtime.h>
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -81,13 +82,15 @@ class PinnedSource final : public MemorySource {
 };
 
 /// Made when a device is first used; never destroyed, since tensors may outlive static objects.
+constinit std::atomic<BlockPool*> pools[kMaxDevices] = {};
+
 BlockPool& pool(int device) {
-  static BlockPool* pools[kMaxDevices] = {};
-  static std::once_flag made[kMaxDevices];
-  std::call_once(made[device], [device] {
-    pools[device] = new BlockPool(std::make_unique<DeviceSource>(device), str("cuda:", device));
-  });
-  return *pools[device];
+  BlockPool* p = pools[device].load(std::memory_order_acquire);
+  if (p) return *p;
+  auto* fresh = new BlockPool(std::make_unique<DeviceSource>(device), str("cuda:", device));
+  if (pools[device].compare_exchange_strong(p, fresh)) return *fresh;
+  delete fresh;
+  return *p;
 }
 
 struct PinnedPool {
@@ -115,9 +118,16 @@ void deallocate(void* memory, int device, void* /*stream*/) noexcept {
 void record_stream(void* memory, int device, void* stream) {
   if (memory) pool(device).record_stream(memory, stream);
 }
-void empty_cache(int device) { pool(device).empty_cache(); }
-MemoryStats memory_stats(int device) { return pool(device).stats(); }
-void reset_memory_peaks(int device) { pool(device).reset_peaks(); }
+bool is_device_used(int device) noexcept { return pools[device].load() != nullptr; }
+void empty_cache(int device) {
+  if (is_device_used(device)) pool(device).empty_cache();
+}
+MemoryStats memory_stats(int device) {
+  return is_device_used(device) ? pool(device).stats() : MemoryStats();
+}
+void reset_memory_peaks(int device) {
+  if (is_device_used(device)) pool(device).reset_peaks();
+}
 
 void* allocate_pinned(int64_t bytes) {
   look(current_device());

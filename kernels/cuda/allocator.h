@@ -17,6 +17,9 @@ void deallocate(void* memory, int device, void* stream) noexcept;
 /// stream has been given until the memory is deallocated.
 void record_stream(void* memory, int device, void* stream);
 
+/// Whether the process has memory there: other devices need not be waited for.
+bool is_device_used(int device) noexcept;
+
 /// Returns cached blocks to the driver.
 void empty_cache(int device);
 

@@ -1,5 +1,6 @@
 #include <wick/kernels/cuda/fault.h>
 
+#include <wick/kernels/cuda/allocator.h>
 #include <wick/kernels/cuda/runtime.h>
 #include <mutex>
 
@@ -84,7 +85,9 @@ void attend(int device) {
   Faults& f = faults();
   const std::lock_guard lock(f.mutex);
   if (f.flags[device] == 0) return;  // told to another thread
-  wait_for_device(device);
+  // Also other devices' optimizer kernels that are under way are to see the flag.
+  for (int d = 0; d < kMaxDevices; ++d)
+    if (d == device || is_device_used(d)) wait_for_device(d);
   const DeviceScope scope(device);
   FaultRecord* const record = f.records[device].load(std::memory_order_relaxed);
   FaultRecord found;

@@ -130,8 +130,8 @@ TEST_F(CudaPinned, MemoryIsUsedAgain) {
   Tensor p = ones({1000}).pin_memory();
   const void* const address = p.data_ptr();
   p.to(kCUDA, true);
-  cuda::synchronize();
   p = Tensor();
+  cuda::synchronize();
   EXPECT_EQ(ones({1000}).pin_memory().data_ptr(), address);
 }
 
