@@ -97,7 +97,7 @@ void scatter_add(const Tensor& buffer, const Tensor& grad, const Geometry& view,
   args.dtype = grad.dtype();
   args.size = buffer.numel();
   args.count = grad.numel();
-  args.op = "as_strided";
+  args.op = FaultOp::AsStrided;
   WICK_DISPATCH(grad.device(), index_add, args, values.data_ptr(),
                 static_cast<const int64_t*>(index.data_ptr()), int64_t{-1}, buffer.data_ptr());
 }

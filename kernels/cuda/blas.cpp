@@ -173,7 +173,7 @@ bool blas_matmul(const MatmulArgs& args) {
   const float beta32 = args.accumulate ? 1 : 0;
   const double alpha64 = 1;
   const double beta64 = args.accumulate ? 1 : 0;
-  Handle& h = handle_of(current_device(), current_stream());
+  Handle& h = handle_of(current_device(), native_stream());
   const std::lock_guard lock(h.mutex);
   // cuBLAS is column-major: it sees the transposed matrices, so c^T = op(b)^T op(a)^T.
   check(blas.cublasGemmStridedBatchedEx_64(

@@ -339,7 +339,7 @@ requires(std::is_arithmetic_v<T>) inline T max(T a, T b) {
 // --- launch
 namespace gpu {
 
-inline cudaStream_t stream() { return static_cast<cudaStream_t>(wick::cuda::current_stream()); }
+inline cudaStream_t stream() { return static_cast<cudaStream_t>(wick::cuda::native_stream()); }
 
 template <class... P>
 struct KernelCall {
