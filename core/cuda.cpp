@@ -5,6 +5,7 @@
 #include <wick/core/thread_state.h>
 #include <wick/kernels/dispatch.h>
 #if defined(WICK_WITH_CUDA)
+#include <wick/kernels/cuda/blas.h>
 #include <wick/kernels/cuda/runtime.h>
 #endif
 
@@ -40,6 +41,14 @@ namespace cuda {
 bool is_available() { return status().devices > 0; }
 int device_count() { return status().devices; }
 std::string unavailable_reason() { return status().reason; }
+
+#if defined(WICK_WITH_CUDA)
+void set_allow_tf32(bool allow) { allow_tf32_in_libraries(allow); }
+bool allow_tf32() { return tf32_allowed(); }
+#else
+void set_allow_tf32(bool) {}
+bool allow_tf32() { return false; }
+#endif
 
 }  // namespace cuda
 

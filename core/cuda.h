@@ -15,6 +15,12 @@ WICK_API int device_count();
 /// One line that says why CUDA is not available; empty if it is.
 WICK_API std::string unavailable_reason();
 
+/// Lets matrix products and convolutions of float32 on GPUs of compute capability 8.0 and later
+/// round their factors to TF32 (10 bits of fraction instead of 23), which is several times faster.
+/// For the whole process; false at first, and always in a build without CUDA.
+WICK_API void set_allow_tf32(bool allow);
+WICK_API bool allow_tf32();
+
 }  // namespace cuda
 
 namespace detail {
