@@ -2,7 +2,10 @@
 
 #include <cublasLt.h>
 
+#include <tests/simt/internal.h>
+
 #include <cstdint>
+#include <sstream>
 
 // The stand-in of cuBLASLt: the functions of it that wick uses, with every argument checked.
 namespace simt {
@@ -59,11 +62,13 @@ struct Algorithm {
   uint32_t parts;  // sums that are added up in the workspace
 };
 
-/// A product with valid arguments.
-struct Product {
-  int device;
-  Description description;
+struct Problem {
+  Description op;
   Layout a, b, c, d;
+  uint64_t k() const { return op.trans_a == CUBLAS_OP_N ? a.columns : a.rows; }
+};
+struct Product : Problem {
+  int device;
   double alpha, beta;
   const void *in_a, *in_b, *in_c;
   void* out;
@@ -71,11 +76,23 @@ struct Product {
   Algorithm algorithm;
 };
 
-/// Computes it. Throws Error if memory that it touches is not there (any more) or was never
-/// written.
-void run(const Product& p);
-/// Throws Error unless everything that the product touches is live memory of its device.
+template <class... Parts>
+[[noreturn]] void fail(const char* function, const Parts&... parts) {
+  std::ostringstream text;
+  text << "simt: " << function << ": ";
+  (text << ... << parts);
+  throw Error(text.str());
+}
+size_t alignment_of(const void* p);
+
+/// Throw Error, which begins with the function's name, for what the library would not stand.
+void check_problem(const char* function, const Problem& p);
+void check_arguments(const char* function, const Product& p, size_t workspace_bytes);
+/// Unless everything that the product touches is live memory of its device.
 void require_memory(const Product& p);
+
+/// Computes it. Throws Error if memory that it touches is not there any more, or was never written.
+void run(const Product& p);
 
 }  // namespace blas
 }  // namespace simt

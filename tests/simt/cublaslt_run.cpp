@@ -2,7 +2,6 @@
 #include <cuda_fp16.h>
 
 #include <tests/simt/cublaslt.h>
-#include <tests/simt/internal.h>
 
 #include <bit>
 #include <cmath>
@@ -62,8 +61,8 @@ template <class T, class Sum>
 class Matrix {
  public:
   Matrix(const Product& p, int64_t batch) : p_(p), batch_(batch), m_(p.d.rows), n_(p.d.columns) {
-    const Description& op = p.description;
-    k_ = op.trans_a == CUBLAS_OP_N ? p.a.columns : p.a.rows;
+    const Description& op = p.op;
+    k_ = p.k();
     a_.resize(m_ * k_);
     b_.resize(k_ * n_);
     for (uint64_t l = 0; l < k_; ++l) {
@@ -85,15 +84,16 @@ class Matrix {
     for (uint32_t part = 1; part < p_.algorithm.parts; ++part)
       for (uint64_t i = 0; i < m_ * n_; ++i) sums[i] += sums[part * m_ * n_ + i];
     finish(sums);
-    if (p_.description.has_bias_gradient()) sum_columns();
+    if (p_.op.has_bias_gradient()) sum_columns();
   }
 
  private:
-  Sum load(const void* from, const Layout& matrix, bool plain, uint64_t row, uint64_t column) const {
+  Sum load(const void* from, const Layout& matrix, bool plain, uint64_t row,
+           uint64_t column) const {
     const size_t at = plain ? matrix.at(batch_, row, column) : matrix.at(batch_, column, row);
     const Sum v = up<Sum>(static_cast<const T*>(from)[at]);
     if constexpr (std::is_same_v<T, float>)
-      if (p_.description.compute == CUBLAS_COMPUTE_32F_FAST_TF32) return to_tf32(v);
+      if (p_.op.compute == CUBLAS_COMPUTE_32F_FAST_TF32) return to_tf32(v);
     return v;
   }
 
@@ -112,7 +112,7 @@ class Matrix {
   }
 
   void finish(const Sum* sums) const {
-    const Description& op = p_.description;
+    const Description& op = p_.op;
     for (uint64_t j = 0; j < n_; ++j) {
       for (uint64_t i = 0; i < m_; ++i) {
         Sum v = static_cast<Sum>(p_.alpha) * sums[j * m_ + i];
@@ -135,7 +135,7 @@ class Matrix {
 
   /// The gradient of the bias: of B, whose columns are those of D.
   void sum_columns() const {
-    T* const out = static_cast<T*>(const_cast<void*>(p_.description.bias));
+    T* const out = static_cast<T*>(const_cast<void*>(p_.op.bias));
     for (uint64_t j = 0; j < n_; ++j) {
       Sum sum = 0;
       for (uint64_t l = k_; l-- > 0;) sum += b_[j * k_ + l];
@@ -155,23 +155,19 @@ void run_batch(const Product& p) {
 }
 
 uint64_t bias_bytes(const Product& p) {
-  const Description& op = p.description;
-  return p.d.element() * (op.has_bias()            ? p.d.rows
-                          : op.has_bias_gradient() ? p.d.columns
-                                                   : 0);
+  const Description& op = p.op;
+  return p.d.element() * (op.has_bias() ? p.d.rows : op.has_bias_gradient() ? p.d.columns : 0);
 }
 Layout aux_layout(const Product& p) {
   Layout aux = p.d;
   aux.batch = 1;
-  aux.ld = p.description.aux_ld;
+  aux.ld = p.op.aux_ld;
   return aux;
 }
 
 }  // namespace
 
-size_t Layout::element() const {
-  return type == CUDA_R_64F ? 8 : type == CUDA_R_32F ? 4 : 2;
-}
+size_t Layout::element() const { return type == CUDA_R_64F ? 8 : type == CUDA_R_32F ? 4 : 2; }
 
 void require_memory(const Product& p) {
   const auto require = [&](const void* from, size_t bytes, const char* name) {
@@ -181,15 +177,14 @@ void require_memory(const Product& p) {
   require(p.in_b, p.b.extent(), "B");
   if (p.beta != 0) require(p.in_c, p.c.extent(), "C");
   require(p.out, p.d.extent(), "D");
-  require(p.description.bias, bias_bytes(p), "the bias");
-  if (p.description.has_aux())
-    require(p.description.aux, aux_layout(p).extent(), "the auxiliary output");
+  require(p.op.bias, bias_bytes(p), "the bias");
+  if (p.op.has_aux()) require(p.op.aux, aux_layout(p).extent(), "the auxiliary output");
   require(p.workspace, p.algorithm.workspace, "the workspace");
 }
 
 void run(const Product& p) {
   const DeviceAccess access;
-  const Description& op = p.description;
+  const Description& op = p.op;
   require_memory(p);
   require_written(p.in_a, p.a, "A");
   require_written(p.in_b, p.b, "B");
