@@ -2,6 +2,7 @@
 #include <tests/simt/internal.h>
 
 #include <cstring>
+#include <utility>
 #include <vector>
 
 // What the stand-in of cuBLASLt demands of a problem and of the arguments of a product.
@@ -74,9 +75,8 @@ void check_epilogue(const char* function, const Problem& p) {
   if (p.d.batch > 1) fail(function, "an auxiliary output of a batch is not emulated");
 }
 
-void check_pointers(const char* function, const Product& p) {
+void check_alignment(const char* function, const Product& p) {
   const auto check = [&](const void* x, const char* name, size_t alignment) {
-    if (!x) fail(function, name, " is null");
     if (alignment_of(x) < alignment)
       fail(function, name, " at ", x, " is not aligned to ", alignment,
            " bytes, for which the algorithm was chosen");
@@ -86,10 +86,8 @@ void check_pointers(const char* function, const Product& p) {
   check(p.in_b, "B", a.alignment[1]);
   check(p.in_c, "C", a.alignment[2]);
   check(p.out, "D", a.alignment[3]);
-  if (p.op.bias) check(p.op.bias, "the bias", a.bias_alignment);
-  if (p.op.aux) check(p.op.aux, "the auxiliary output", a.aux_alignment);
-  if (p.in_c == p.out && std::memcmp(&p.c, &p.d, sizeof p.c) != 0)
-    fail(function, "C and D are the same memory in two layouts");
+  check(p.op.bias, "the bias", a.bias_alignment);
+  check(p.op.aux, "the auxiliary output", a.aux_alignment);
 }
 
 struct Range {
@@ -147,10 +145,16 @@ void check_problem(const char* function, const Problem& p) {
 }
 
 void check_arguments(const char* function, const Product& p, size_t workspace_bytes) {
-  check_pointers(function, p);
+  const std::pair<const char*, const void*> operands[] = {
+      {"A", p.in_a}, {"B", p.in_b}, {"C", p.in_c}, {"D", p.out}};
+  for (const auto& [name, pointer] : operands)
+    if (!pointer) fail(function, name, " is null");
   check_workspace(function, p, workspace_bytes);
   require_memory(p);
+  check_alignment(function, p);
   check_overlap(function, p);
+  if (p.in_c == p.out && std::memcmp(&p.c, &p.d, sizeof p.c) != 0)
+    fail(function, "C and D are the same memory in two layouts");
 }
 
 }  // namespace simt::blas
