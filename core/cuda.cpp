@@ -6,6 +6,7 @@
 #include <wick/core/tensor.h>
 #include <wick/core/thread_state.h>
 #include <wick/kernels/cuda/allocator.h>
+#include <wick/kernels/cuda/blas.h>
 #include <wick/kernels/cuda/runtime.h>
 #include <wick/kernels/dispatch.h>
 #include <atomic>
@@ -94,6 +95,13 @@ std::string unavailable_reason() {
   std::string reason;
   status(reason);
   return reason;
+}
+
+void set_allow_tf32([[maybe_unused]] bool allow) { WICK_IF_CUDA(allow_tf32_in_libraries(allow)); }
+bool allow_tf32() {
+  bool allowed = false;
+  WICK_IF_CUDA(allowed = tf32_allowed());
+  return allowed;
 }
 
 // --- devices

@@ -141,6 +141,12 @@ WICK_API void empty_cache();
 /// The above as a table for reading.
 WICK_API std::string memory_summary(int device = -1);
 
+/// Lets matrix products and convolutions of float32 on GPUs of compute capability 8.0 and later
+/// round their factors to TF32 (10 bits of fraction instead of 23), which is several times faster.
+/// For the whole process; false at first, and always in a build without CUDA.
+WICK_API void set_allow_tf32(bool allow);
+WICK_API bool allow_tf32();
+
 }  // namespace cuda
 
 namespace detail {

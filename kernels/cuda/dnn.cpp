@@ -1,4 +1,5 @@
 #include <wick/kernels/cuda/allocator.h>
+#include <wick/kernels/cuda/blas.h>
 #include <wick/kernels/cuda/dnn.h>
 #include <wick/kernels/cuda/runtime.h>
 
@@ -199,8 +200,6 @@ cudnnDataType_t type_of(DType dtype) {
 }
 
 /// In float32, cuDNN takes all but FMA as leave to round to TF32.
-bool tf32_allowed() { return false; }
-
 cudnnMathType_t math_of(DType dtype, bool tf32) {
   if (dtype == DType::Float32) return tf32 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH;
   return dtype == DType::Float64 ? CUDNN_DEFAULT_MATH : CUDNN_TENSOR_OP_MATH;
