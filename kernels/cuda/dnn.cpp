@@ -306,7 +306,7 @@ bool convolve(const ConvArgs& args, const void* a, const void* b, void* c) {
   if (!dnn.reason.empty() || !fits(args)) return false;
   for (const void* data : {a, b, static_cast<const void*>(c)})
     if (reinterpret_cast<uintptr_t>(data) % 16 != 0) return false;  // it may read vectors
-  Handle& h = handle_of(current_device(), current_stream());
+  Handle& h = handle_of(current_device(), native_stream());
   const std::lock_guard lock(h.mutex);
   if (h.refused) return false;
   const Key key{D::kind, tf32_allowed(), args};
