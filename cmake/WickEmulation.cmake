@@ -36,6 +36,10 @@ set(WICK_EMULATION_OPTIONS -ffp-contract=off -Wno-unknown-pragmas)
 # wick_emulated_sources(<variant> <out> <source>...): objects of kernel files. A file has one language
 # in a folder, so the host compiler is given one that includes it.
 function(wick_emulated_sources variant out)
+  set(${out} "" PARENT_SCOPE)
+  if(NOT ARGN)
+    return()
+  endif()
   set(wrappers "")
   foreach(source ${ARGN})
     cmake_path(RELATIVE_PATH source BASE_DIRECTORY "${PROJECT_SOURCE_DIR}" OUTPUT_VARIABLE name)

@@ -40,4 +40,20 @@ class WICK_API Device {
 
 inline std::string to_string(const Device& device) { return device.str(); }
 
+namespace cuda {
+
+/// What a CUDA device is; sizes in bytes.
+struct DeviceProperties {
+  std::string name;
+  int major = 0, minor = 0;  // compute capability
+  int64_t total_memory = 0;
+  int multi_processor_count = 0;
+  int max_threads_per_multi_processor = 0;
+  int64_t shared_memory_per_block = 0;        // without asking for more
+  int64_t shared_memory_per_block_optin = 0;  // at most
+  int64_t L2_cache_size = 0;
+};
+
+}  // namespace cuda
+
 }  // namespace wick

@@ -2,6 +2,7 @@
 #include <wick/core/iterate.h>
 #include <wick/core/node_hooks.h>
 #include <wick/core/ops.h>
+#include <wick/core/run_streams.h>
 #include <algorithm>
 #include <unordered_map>
 
@@ -38,6 +39,7 @@ class Engine {
       heap_.resize(heap_.size() - 1);
       step(*node, pending);
     }
+    streams_.finish();
   }
 
  private:
@@ -85,6 +87,7 @@ class Engine {
   void add(const Edge& edge, Tensor g, const char* from) {
     Node& node = *edge.node;
     if (!targets_.empty() && !targets_[&node].needed) return;
+    streams_.hand_over(g, node);
     validate(node, edge.index, g, from);
     void* expected = nullptr;
     bool fresh = node.run_.load(std::memory_order_relaxed) != this;
@@ -169,15 +172,21 @@ class Engine {
       g = std::move(changed);
     }
     for (const auto& [output, impl] : hooks->retained) {
-      if (grads[output].defined()) detail::accumulate(*impl, grads[output], create_);
+      if (!grads[output].defined()) continue;
+      detail::accumulate(*impl, grads[output], create_);
+      streams_.keep(impl->meta()->grad);
     }
   }
 
   void step(Node& node, InlineVector<Tensor, 1>& grads) {
+    streams_.enter(node);
     run_hooks(node, grads);
     if (!targets_.empty()) {
       const Target& target = targets_[&node];
-      for (const auto& [output, slot] : target.captures) captured_[slot] = grads[output];
+      for (const auto& [output, slot] : target.captures) {
+        captured_[slot] = grads[output];
+        if (grads[output].defined()) streams_.keep(grads[output]);
+      }
       if (node.sequence() == 0 && !target.accumulate) return;
       bool deeper = node.sequence() == 0;
       for (const Edge& e : node.next_edges()) deeper |= e.node && targets_[e.node.get()].needed;
@@ -197,6 +206,7 @@ class Engine {
 
   bool keep_;
   bool create_;
+  detail::RunStreams streams_;
   InlineVector<Node*, 16> heap_;
   std::unordered_map<Node*, InlineVector<Tensor, 1>> overflow_;
   std::unordered_map<Node*, Target> targets_;  // empty: every leaf accumulates

@@ -97,7 +97,7 @@ void scatter_add(const Tensor& buffer, const Tensor& grad, const Geometry& view,
   args.dtype = grad.dtype();
   args.size = buffer.numel();
   args.count = grad.numel();
-  args.op = "as_strided";
+  args.op = FaultOp::AsStrided;
   WICK_DISPATCH(grad.device(), index_add, args, values.data_ptr(),
                 static_cast<const int64_t*>(index.data_ptr()), int64_t{-1}, buffer.data_ptr());
 }
@@ -225,7 +225,7 @@ void adopt_inplace(NodePtr node, Tensor& x) {
 
 void check_inplace(const char* op, const Tensor& x, bool other_needs_grad) {
   TensorImpl& impl = x.impl();
-  for (int d = 0; d < impl.dim(); ++d) {
+  for (int d = 0; d < impl.dim() && impl.numel() > 0; ++d) {
     WICK_CHECK(
         ValueError, impl.stride(d) != 0 || impl.size(d) <= 1, op,
         ": more than one element of the written-to tensor refers to a single memory location "

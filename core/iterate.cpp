@@ -1,11 +1,10 @@
 #include <wick/core/iterate.h>
 
 #include <wick/core/ops.h>
+#include <wick/kernels/cuda/allocator.h>
+#include <wick/kernels/cuda/runtime.h>
 #include <wick/kernels/elementwise.h>
 #include <algorithm>
-#if defined(WICK_WITH_CUDA)
-#include <wick/kernels/cuda/runtime.h>
-#endif
 
 namespace wick::detail {
 
@@ -241,18 +240,19 @@ void copy_raw(const Tensor& out, const Tensor& src, bool non_blocking) {
     WICK_DISPATCH(out.device(), copy, out.dtype(), src.dtype(), args);
     return;
   }
-#if defined(WICK_WITH_CUDA)
   // Between devices only dense blocks of one type move; the rest happens on either side.
   const Tensor from = contiguous_raw(cast_raw(src, out.dtype()));
   const bool direct = out.impl().is_contiguous() && from.sizes() == out.sizes();
   const Tensor to = direct ? out : make_empty(from.sizes(), out.dtype(), out.device());
-  cuda::copy_bytes(to.data_ptr(), to.device(), from.data_ptr(), from.device(), to.nbytes(),
-                   non_blocking);
+  if constexpr (kBuiltWithCuda) {
+    const Storage& host = to.is_cpu() ? to.storage() : from.storage();
+    const int device = to.is_cpu() ? from.device().index() : to.device().index();
+    non_blocking &= host->is_pinned();
+    if (non_blocking) cuda::record_pinned(host->data(), device, cuda::native_stream(device));
+    cuda::copy_bytes(to.data_ptr(), to.device(), from.data_ptr(), from.device(), to.nbytes(),
+                     non_blocking);
+  }
   if (!direct) copy_raw(out, to);
-#else
-  (void)non_blocking;
-  WICK_FAIL(DeviceError, "copy: wick was built without CUDA");
-#endif
 }
 
 }  // namespace wick::detail

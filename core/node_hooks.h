@@ -27,8 +27,9 @@ struct AutogradAccess {
     if (!n.hooks_) n.hooks_ = new Node::Hooks;
     return *n.hooks_;
   }
+  static void* stream(const Node& n) { return n.stream_; }
   static void set_stream(Node& n) {
-    if (n.outputs_[0].device.is_cuda()) {
+    if (!n.outputs_.empty() && n.outputs_[0].device.is_cuda()) {
       n.stream_ = detail::thread_state().cuda_stream[n.outputs_[0].device.index()];
     }
   }

@@ -212,6 +212,11 @@ WICK_API Tensor sum_to_size(const Tensor& x, IntArrayRef sizes);
 WICK_API Tensor matmul(const Tensor& a, const Tensor& b);
 /// x W^T + b; x: [..., in], weight: [out, in], bias: [out] or undefined -> [..., out].
 WICK_API Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+/// relu(linear(x, weight, bias)), or with activation "gelu_tanh" gelu(.., "tanh"), in one pass over
+/// the result where the device's library can. x: a floating type. As torch._addmm_activation, which
+/// has no gradient and whose "gelu" is this one on CUDA.
+WICK_API Tensor linear_activation(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                                  const std::string& activation = "relu");
 
 // --- softmax and losses (core/ops/softmax.cpp, core/ops/loss.cpp)
 WICK_API Tensor softmax(const Tensor& x, int64_t dim, std::optional<DType> dtype = std::nullopt);

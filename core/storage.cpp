@@ -2,11 +2,9 @@
 
 #include <wick/core/allocator.h>
 #include <wick/core/check.h>
+#include <wick/kernels/cuda/allocator.h>
 #include <wick/kernels/dispatch.h>
 #include <new>
-#if defined(WICK_WITH_CUDA)
-#include <wick/kernels/cuda/allocator.h>
-#endif
 
 namespace wick {
 namespace {
@@ -34,17 +32,25 @@ Storage StorageImpl::allocate(int64_t bytes, Device device) {
     s->data_ = bytes > 0 ? static_cast<char*>(block) + kHeader : nullptr;
   } else if (device.is_cpu()) {
     s->data_ = detail::allocate_host(static_cast<size_t>(bytes));
-  } else {
-#if defined(WICK_WITH_CUDA)
+  } else if constexpr (kBuiltWithCuda) {
     if (bytes > 0) s->data_ = cuda::allocate(bytes, device.index(), &s->stream_);
     device_bytes[device.index()].fetch_add(bytes, std::memory_order_relaxed);
-#else
+  } else {
     WICK_FAIL(DeviceError, "storage: wick was built without CUDA, so there is no ", device);
-#endif
   }
   s->bytes_ = bytes;
   s->owned_ = true;
   if (device.is_cpu()) detail::count(detail::Counter::HostBytes, bytes);
+  return storage;
+}
+
+Storage StorageImpl::allocate_pinned(int64_t bytes) {
+  auto* s = new (detail::allocate_small(kHeader)) StorageImpl(Device(kCPU, 0));
+  Storage storage(s);
+  if constexpr (kBuiltWithCuda) s->data_ = cuda::allocate_pinned(bytes);
+  s->bytes_ = bytes;
+  s->owned_ = s->pinned_ = true;
+  detail::count(detail::Counter::HostBytes, bytes);
   return storage;
 }
 
@@ -61,15 +67,16 @@ Storage StorageImpl::borrow(void* data, int64_t bytes, Device device,
 void StorageImpl::destroy(StorageImpl* s) noexcept {
   bool in_line = false;
   if (s->owned_) {
-    if (s->device_.is_cpu()) {
+    if (s->pinned_) {
+      if constexpr (kBuiltWithCuda) cuda::free_pinned(s->data_);
+      detail::count(detail::Counter::HostBytes, -s->bytes_);
+    } else if (s->device_.is_cpu()) {
       in_line = s->bytes_ <= kInlineLimit;
       if (!in_line) detail::release_host(s->data_, static_cast<size_t>(s->bytes_));
       detail::count(detail::Counter::HostBytes, -s->bytes_);
-    } else {
-#if defined(WICK_WITH_CUDA)
+    } else if constexpr (kBuiltWithCuda) {
       if (s->data_) cuda::deallocate(s->data_, s->device_.index(), s->stream_);
       device_bytes[s->device_.index()].fetch_sub(s->bytes_, std::memory_order_relaxed);
-#endif
     }
   } else if (s->deleter_) {
     (*s->deleter_)(s->data_);

@@ -15,6 +15,8 @@ class WICK_API StorageImpl final : public RefCounted<StorageImpl> {
   /// Uninitialised memory of `bytes` >= 0 on the device (which must have an index).
   /// Throws OutOfMemoryError.
   static IntrusivePtr<StorageImpl> allocate(int64_t bytes, Device device);
+  /// The same in page-locked host memory. Throws DeviceError without CUDA.
+  static IntrusivePtr<StorageImpl> allocate_pinned(int64_t bytes);
   /// Memory of somebody else; `deleter` (may be empty) is called with `data` at the end.
   static IntrusivePtr<StorageImpl> borrow(void* data, int64_t bytes, Device device,
                                           std::function<void(void*)> deleter);
@@ -24,6 +26,7 @@ class WICK_API StorageImpl final : public RefCounted<StorageImpl> {
   Device device() const noexcept { return device_; }
   /// The stream that the memory belongs to (CUDA; null on the CPU).
   void* stream() const noexcept { return stream_; }
+  bool is_pinned() const noexcept { return pinned_; }
   uint32_t version() const noexcept { return version_.load(std::memory_order_relaxed); }
   void bump_version() noexcept { version_.fetch_add(1, std::memory_order_relaxed); }
 
@@ -40,6 +43,7 @@ class WICK_API StorageImpl final : public RefCounted<StorageImpl> {
   std::atomic<uint32_t> version_{0};
   Device device_;
   bool owned_ = false;
+  bool pinned_ = false;
 };
 
 using Storage = IntrusivePtr<StorageImpl>;

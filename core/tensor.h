@@ -16,6 +16,10 @@
 
 namespace wick {
 
+namespace cuda {
+class Stream;
+}
+
 class Tensor;
 using TensorList = ArrayRef<Tensor>;
 
@@ -134,18 +138,35 @@ class WICK_API Tensor {
   Tensor _base() const;
 
   // --- conversion
+  /// A copy in another type or on another device; x itself if there is nothing to do, unless
+  /// `copy`. With `non_blocking` the call does not wait for a copy from pinned memory to a GPU, nor
+  /// for one from a GPU to the CPU, which goes to pinned memory and may be read after
+  /// cuda::synchronize().
   Tensor to(const TensorOptions& options, bool non_blocking = false, bool copy = false) const;
   Tensor to(DType dtype, bool non_blocking = false, bool copy = false) const;
   Tensor to(Device device, bool non_blocking = false, bool copy = false) const;
-  Tensor to(DeviceType type) const { return to(Device(type)); }
-  Tensor to(const char* device) const { return to(Device(device)); }
+  Tensor to(DeviceType type, bool non_blocking = false, bool copy = false) const {
+    return to(Device(type), non_blocking, copy);
+  }
+  Tensor to(const char* device, bool non_blocking = false, bool copy = false) const {
+    return to(Device(device), non_blocking, copy);
+  }
   Tensor to(Device device, DType dtype, bool non_blocking = false, bool copy = false) const;
-  Tensor to(const Tensor& like) const;
+  Tensor to(const Tensor& like, bool non_blocking = false, bool copy = false) const;
   Tensor type_as(const Tensor& like) const { return to(like.dtype()); }
   Tensor cpu() const { return to(Device(kCPU)); }
   Tensor cuda() const { return to(Device(kCUDA)); }
+  /// A copy in page-locked memory, which a GPU reads and writes by itself; x itself if it lies
+  /// there. CPU tensors; throws DeviceError without CUDA.
+  Tensor pin_memory() const;
+  bool is_pinned() const { return storage()->is_pinned(); }
+  /// Says that `stream`, which is not the one that this CUDA tensor was made on, was given work
+  /// with it: its memory will not be used again before that is done.
+  void record_stream(const cuda::Stream& stream) const;
   Tensor clone() const;
   Tensor contiguous(MemoryFormat format = MemoryFormat::Contiguous) const;
+  /// Writes source's elements, broadcast and converted, into this tensor. With `non_blocking` the
+  /// call does not wait for a copy between a GPU and pinned memory.
   Tensor& copy_(const Tensor& source, bool non_blocking = false);
   Tensor& fill_(Scalar value);
   Tensor& zero_();

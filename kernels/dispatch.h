@@ -13,6 +13,22 @@ constexpr bool kBuiltWithCuda = true;
 constexpr bool kBuiltWithCuda = false;
 #endif
 
+namespace cuda {
+
+/// Around a kernel's launcher: its device is current, after whatever stands in the way of work
+/// there (look() in cuda/runtime.h) was thrown.
+class OpScope {
+ public:
+  explicit OpScope(int device);
+  ~OpScope();
+  OpScope(const OpScope&) = delete;
+  OpScope& operator=(const OpScope&) = delete;
+
+ private:
+  int previous_;
+};
+
+}  // namespace cuda
 }  // namespace wick
 
 /// WICK_KERNEL(void, softmax, const SoftmaxArgs& args);
@@ -24,12 +40,16 @@ constexpr bool kBuiltWithCuda = false;
   Return name(__VA_ARGS__);            \
   }
 
-/// Calls the kernel of the device. (As a template over function pointers this would refer to the
-/// CUDA symbol in debug builds without CUDA; a discarded statement does not.)
-#define WICK_DISPATCH(device, kernel, ...)                              \
-  [&]() -> decltype(auto) {                                             \
-    if constexpr (::wick::kBuiltWithCuda) {                             \
-      if ((device).is_cuda()) return ::wick::cuda::kernel(__VA_ARGS__); \
-    }                                                                   \
-    return ::wick::cpu::kernel(__VA_ARGS__);                            \
+/// Calls the kernel of the device, which is the current one for as long as that takes. (As a
+/// template over function pointers this would refer to the CUDA symbol in debug builds without
+/// CUDA; a discarded statement does not.)
+#define WICK_DISPATCH(device, kernel, ...)                   \
+  [&]() -> decltype(auto) {                                  \
+    if constexpr (::wick::kBuiltWithCuda) {                  \
+      if ((device).is_cuda()) {                              \
+        const ::wick::cuda::OpScope scope((device).index()); \
+        return ::wick::cuda::kernel(__VA_ARGS__);            \
+      }                                                      \
+    }                                                        \
+    return ::wick::cpu::kernel(__VA_ARGS__);                 \
   }()

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <wick/kernels/args.h>
+#include <wick/kernels/fault.h>
 
 namespace wick {
 
@@ -8,11 +9,11 @@ namespace wick {
 struct IndexArgs {
   DType dtype = DType::Float32;
   int64_t outer = 1, size = 0, inner = 1, count = 0;
-  const char* op = "index_select";  // for error texts
+  FaultOp op = FaultOp::IndexSelect;  // for error texts
 };
 
-/// y: [outer, count, inner] = x[:, index, :]. Any dtype. An index outside [0, size) throws
-/// IndexError naming op, position, value and limit.
+/// y: [outer, count, inner] = x[:, index, :]. Any dtype. An index outside [0, size) is a Fault: an
+/// IndexError, which CUDA throws later (cuda/fault.h).
 WICK_KERNEL(void, index_select, const IndexArgs& args, const void* x, const int64_t* index, void* y)
 /// x[:, index, :] += y, in the order of the index (deterministic). x is [outer, size, inner].
 /// Rows whose index is `skip` are left out (-1: none).

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <wick/kernels/args.h>
+#include <wick/kernels/fault.h>
 
 namespace wick {
 
@@ -27,13 +28,14 @@ struct NllArgs {
   int64_t ignore_index = -100;
   double label_smoothing = 0;
   enum Reduction : uint8_t { None, Mean, Sum } reduction = Mean;
+  FaultOp op() const { return fused_softmax ? FaultOp::CrossEntropy : FaultOp::NllLoss; }
 };
 
 /// loss: [n, inner] for None, else one element (Mean: sum / total weight of the counted targets;
 /// NaN when that is 0). total_weight: one element of x's type (float32 for half). log_sum_exp:
 /// [n, inner] of the same type, written when fused. weight [classes] may be null.
-/// CPU: a target outside [0, classes) that is not ignore_index throws IndexError. `target` is
-/// checked before anything is written.
+/// A target outside [0, classes) that is not ignore_index is a Fault: an IndexError, which CUDA
+/// throws later (cuda/fault.h); the CPU checks before it writes anything.
 WICK_KERNEL(void, nll_loss, const NllArgs& args, const void* x, const int64_t* target,
             const void* weight, void* loss, void* total_weight, void* log_sum_exp)
 WICK_KERNEL(void, nll_loss_backward, const NllArgs& args, const void* grad_loss, const void* x,

@@ -14,6 +14,7 @@ using wick::dropout;
 using wick::embedding;
 using wick::gelu;
 using wick::linear;
+using wick::linear_activation;
 using wick::log_softmax;
 using wick::max_pool2d;
 using wick::max_pool2d_with_indices;

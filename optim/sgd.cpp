@@ -66,18 +66,25 @@ Tensor SGD::step(const LossClosure& closure) {
 
 namespace {
 
-// What one kernel call can take together.
+// What one kernel call can take together, and what is true once it was made.
 struct Batch {
   DType dtype;
   Device device;
   bool first;
   std::vector<SgdTensor> tensors;
+  struct Change {
+    Tensor& param;
+    Tensor dense, grad;  // dense copies, or the tensors themselves
+    Tensor& buffer;
+    Tensor momentum;
+  };
+  std::vector<Change> changes;
 };
 
 Batch& batch_for(std::vector<Batch>& batches, const Tensor& p, bool first) {
   for (Batch& b : batches)
     if (b.dtype == p.dtype() && b.device == p.device() && b.first == first) return b;
-  batches.push_back({p.dtype(), p.device(), first, {}});
+  batches.push_back({p.dtype(), p.device(), first, {}, {}});
   return batches.back();
 }
 
@@ -87,8 +94,6 @@ void SGD::step_group(size_t g) {
   const auto& options = static_cast<const SGDOptions&>(param_groups()[g].options());
   options.check();
   std::vector<Batch> batches;
-  std::vector<Tensor> held;  // dense copies, alive until the kernels ran
-  std::vector<std::pair<Tensor, Tensor>> write_back;
   for (size_t i = 0; i < param_groups()[g].params().size(); ++i) {
     Tensor& p = resolve(g, i);
     if (!p.grad().defined()) continue;
@@ -96,17 +101,15 @@ void SGD::step_group(size_t g) {
                " has shape ", p.sizes(), " and a gradient of shape ", p.grad().sizes());
     const Tensor grad = p.grad().to(p.device(), p.dtype()).contiguous();
     const Tensor dense = p.contiguous();
-    if (!dense.is_same(p)) write_back.emplace_back(p, dense);
-    Tensor& momentum = buffers(g, i)[0];
-    const bool first = options.momentum() != 0 && !momentum.defined();
-    if (first) momentum = empty_like(dense);
-    if (momentum.defined()) momentum = momentum.contiguous();
-    batch_for(batches, p, first)
-        .tensors.push_back({dense.data_ptr(), grad.data_ptr(),
-                            options.momentum() != 0 ? momentum.data_ptr() : nullptr, p.numel()});
-    held.push_back(grad);
-    held.push_back(dense);
-    bump_version(p);
+    Tensor& buffer = buffers(g, i)[0];
+    const bool first = options.momentum() != 0 && !buffer.defined();
+    const Tensor momentum = first              ? empty_like(dense)
+                            : buffer.defined() ? buffer.contiguous()
+                                               : Tensor();
+    Batch& batch = batch_for(batches, p, first);
+    batch.tensors.push_back({dense.data_ptr(), grad.data_ptr(),
+                             options.momentum() != 0 ? momentum.data_ptr() : nullptr, p.numel()});
+    batch.changes.push_back({p, dense, grad, buffer, momentum});
   }
   for (const Batch& batch : batches) {
     SgdArgs args;
@@ -119,8 +122,12 @@ void SGD::step_group(size_t g) {
     args.first = batch.first;
     WICK_DISPATCH(batch.device, sgd, args, batch.tensors.data(),
                   static_cast<int64_t>(batch.tensors.size()));
+    for (const Batch::Change& change : batch.changes) {
+      change.buffer = change.momentum;
+      bump_version(change.param);
+      if (!change.dense.is_same(change.param)) change.param.copy_(change.dense);
+    }
   }
-  for (auto& [p, dense] : write_back) p.copy_(dense);
 }
 
 }  // namespace wick::optim

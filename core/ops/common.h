@@ -3,6 +3,7 @@
 #include <wick/core/autograd.h>
 #include <wick/core/iterate.h>
 #include <wick/core/ops.h>
+#include <wick/kernels/fault.h>
 
 // Checks and small helpers that the ops on non-pointwise kernels share. Internal.
 namespace wick::detail {
@@ -50,7 +51,7 @@ inline SavedTensor save_if(bool wanted, const Tensor& t) {
 
 /// Differentiable: zeros of x's sizes with `size` in dimension `dim`, to whose rows `index` those
 /// of x are added; rows with index `skip` are left out. The reverse of index_select.
-Tensor index_add(const char* op, const Tensor& x, int64_t dim, const Tensor& index, int64_t size,
+Tensor index_add(FaultOp op, const Tensor& x, int64_t dim, const Tensor& index, int64_t size,
                  int64_t skip = -1);
 
 }  // namespace wick::detail

@@ -11,10 +11,18 @@ namespace {
 
 using detail::Dims;
 
+/// Uninitialised, in page-locked memory with the memory order of make_empty_like.
+Tensor make_pinned_like(const Tensor& x, DType dtype) {
+  const Tensor like = detail::make_empty_like(x, dtype, Device(kCPU, 0));
+  return Tensor(TensorImpl::make(StorageImpl::allocate_pinned(like.nbytes()), 0, like.sizes(),
+                                 like.strides(), dtype));
+}
+
 // x elsewhere or in another type. The gradient goes the way back.
 Tensor convert(const Tensor& x, Device device, DType dtype, bool non_blocking, bool copy) {
   if (!copy && dtype == x.dtype() && device == x.device()) return x;
-  Tensor y = detail::make_empty_like(x, dtype, device);
+  const bool download = non_blocking && x.is_cuda() && device.is_cpu();
+  Tensor y = download ? make_pinned_like(x, dtype) : detail::make_empty_like(x, dtype, device);
   detail::copy_raw(y, x, non_blocking);
   if (is_floating_point(dtype) && needs_grad(x)) {
     record("to", {x}, y, [device = x.device(), dtype = x.dtype()](Backward& ctx) -> Grads {
@@ -70,8 +78,15 @@ Tensor Tensor::to(Device device, DType dtype, bool non_blocking, bool copy) cons
   return convert(*this, detail::resolve_device("to", device), dtype, non_blocking, copy);
 }
 
-Tensor Tensor::to(const Tensor& like) const {
-  return convert(*this, like.device(), like.dtype(), false, false);
+Tensor Tensor::to(const Tensor& like, bool non_blocking, bool copy) const {
+  return convert(*this, like.device(), like.dtype(), non_blocking, copy);
+}
+
+Tensor Tensor::pin_memory() const {
+  WICK_CHECK(DeviceError, is_cpu(), "pin_memory: expected a tensor on the CPU, got one on ",
+             device());
+  (void)detail::resolve_device("pin_memory", kCUDA);
+  return is_pinned() ? *this : rearranged("pin_memory", *this, make_pinned_like(*this, dtype()));
 }
 
 // --- copies

@@ -8,7 +8,7 @@ using detail::Dims;
 namespace {
 
 /// x as [outer, size, inner] around dimension `dim`; `count` rows are picked.
-IndexArgs index_args(const char* op, const Tensor& x, int64_t dim, int64_t count) {
+IndexArgs index_args(FaultOp op, const Tensor& x, int64_t dim, int64_t count) {
   IndexArgs args;
   args.op = op;
   args.dtype = x.dtype();
@@ -37,8 +37,9 @@ Tensor checked_index(const char* op, const Tensor& x, const Tensor& index) {
 }
 
 /// y[..., i, ...] = x[..., index[i], ...]; y has the shape `sizes`.
-Tensor pick(const char* op, const Tensor& x, int64_t dim, const Tensor& index, IntArrayRef sizes) {
-  Tensor y = detail::make_checked(op, sizes, x.dtype(), x.device());
+Tensor pick(const char* name, FaultOp op, const Tensor& x, int64_t dim, const Tensor& index,
+            IntArrayRef sizes) {
+  Tensor y = detail::make_checked(name, sizes, x.dtype(), x.device());
   if (index.numel() > 0) {  // also for rows of nothing: the index is checked
     const Tensor in = detail::contiguous_raw(x);
     const IndexArgs args = index_args(op, x, dim, index.numel());
@@ -50,7 +51,7 @@ Tensor pick(const char* op, const Tensor& x, int64_t dim, const Tensor& index, I
 
 }  // namespace
 
-Tensor detail::index_add(const char* op, const Tensor& x, int64_t dim, const Tensor& index,
+Tensor detail::index_add(FaultOp op, const Tensor& x, int64_t dim, const Tensor& index,
                          int64_t size, int64_t skip) {
   Dims sizes(x.sizes());
   if (sizes.n > 0) sizes[static_cast<int>(dim)] = size;
@@ -85,12 +86,13 @@ Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index) {
   const Tensor rows = checked_index(op, x, index);
   Dims sizes(x.sizes());
   if (sizes.n > 0) sizes[static_cast<int>(dim)] = index.numel();
-  Tensor y = pick(op, x, dim, rows, sizes);
+  Tensor y = pick(op, FaultOp::IndexSelect, x, dim, rows, sizes);
   if (is_floating_point(x.dtype()) && needs_grad(x)) {
     record(op, {x}, y,
            [index = save(rows), dim,
             size = x.dim() > 0 ? x.sizes()[dim] : int64_t{1}](Backward& ctx) -> Grads {
-             return {detail::index_add("index_select", ctx.grad(), dim, ctx.unpack(index), size)};
+             return {
+                 detail::index_add(FaultOp::IndexSelect, ctx.grad(), dim, ctx.unpack(index), size)};
            });
   }
   return y;
@@ -107,13 +109,13 @@ Tensor embedding(const Tensor& weight, const Tensor& index, int64_t padding_idx)
   detail::check_rank(op, static_cast<size_t>(index.dim()) + 1);
   Dims sizes(index.sizes());
   sizes.push_back(weight.sizes()[1]);
-  Tensor y = pick(op, weight, 0, rows, sizes);
+  Tensor y = pick(op, FaultOp::Embedding, weight, 0, rows, sizes);
   if (is_floating_point(weight.dtype()) && needs_grad(weight)) {
     record(op, {weight}, y,
            [index = save(rows), num, dim = weight.sizes()[1], padding_idx](Backward& ctx) -> Grads {
              const Tensor rows = ctx.unpack(index);
-             return {detail::index_add("embedding", ctx.grad().reshape({rows.numel(), dim}), 0,
-                                       rows.view(-1), num, padding_idx)};
+             return {detail::index_add(FaultOp::Embedding, ctx.grad().reshape({rows.numel(), dim}),
+                                       0, rows.view(-1), num, padding_idx)};
            });
   }
   return y;

@@ -1,4 +1,5 @@
 #include <wick/core/ops/common.h>
+#include <wick/core/ops/pointwise_engine.h>
 #include <wick/kernels/matmul.h>
 
 namespace wick {
@@ -64,8 +65,8 @@ Matrix as_rows(Tensor& x) {
   return m;
 }
 
-MatmulArgs matmul_args(DType dtype, const Matrix& a, bool trans_a, const Matrix& b, bool trans_b) {
-  MatmulArgs args;
+MatmulArgs matmul_args(DType dtype, const Matrix& a, bool trans_a, const Matrix& b, bool trans_b,
+                       MatmulArgs args = {}) {
   args.dtype = dtype;
   args.trans_a = trans_a != a.trans;
   args.trans_b = trans_b != b.trans;
@@ -215,38 +216,38 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
 
 namespace {
 
-void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  WICK_CHECK(ShapeError, weight.dim() == 2, "linear: expected weight of shape [out, in], got ",
+void check_linear(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  WICK_CHECK(ShapeError, weight.dim() == 2, op, ": expected weight of shape [out, in], got ",
              weight.sizes());
-  WICK_CHECK(ShapeError, x.dim() > 0 && x.sizes()[x.dim() - 1] == weight.sizes()[1],
-             "linear: expected x of shape [..., ", weight.sizes()[1], "], got ", x.sizes());
-  detail::require_dtype("linear", "weight", weight, x.dtype());
-  WICK_CHECK(DTypeError, x.dtype() != DType::Bool,
-             "linear: bool tensors are not supported; convert them with .to(dtype)");
+  WICK_CHECK(ShapeError, x.dim() > 0 && x.sizes()[x.dim() - 1] == weight.sizes()[1], op,
+             ": expected x of shape [..., ", weight.sizes()[1], "], got ", x.sizes());
+  detail::require_dtype(op, "weight", weight, x.dtype());
+  WICK_CHECK(DTypeError, x.dtype() != DType::Bool, op,
+             ": bool tensors are not supported; convert them with .to(dtype)");
   if (bias.defined()) {
-    detail::require_vector("linear", "bias", bias, weight.sizes()[0]);
-    detail::require_dtype("linear", "bias", bias, x.dtype());
+    detail::require_vector(op, "bias", bias, weight.sizes()[0]);
+    detail::require_dtype(op, "bias", bias, x.dtype());
   }
-  detail::common_device("linear", {&x, &weight, &bias});
+  detail::common_device(op, {&x, &weight, &bias});
 }
 
-/// op(a) op(b) + bias into c.
+/// op(a) op(b) into c, with what `with` says besides.
 void multiply_into(const Tensor& c, const Matrix& a, const Tensor& in_a, bool trans_a,
-                   const Matrix& b, const Tensor& in_b, bool trans_b, const Tensor& bias = {}) {
-  if (c.numel() == 0) return;
-  MatmulArgs args = matmul_args(c.dtype(), a, trans_a, b, trans_b);
+                   const Matrix& b, const Tensor& in_b, bool trans_b, const MatmulArgs& with = {}) {
+  MatmulArgs args = matmul_args(c.dtype(), a, trans_a, b, trans_b, with);
   args.a = in_a.data_ptr();
   args.b = in_b.data_ptr();
   args.c = c.data_ptr();
-  args.bias = detail::data_or_null(bias);
   WICK_DISPATCH(c.device(), matmul, args);
 }
 
-/// grad_x and grad_weight, without a graph: one product each and no copy of dense operands.
-void linear_backward(Backward& ctx, const Tensor& x, const Tensor& weight, Tensor& grad_x,
-                     Tensor& grad_weight) {
+/// The gradients, without a graph: one product for each of x and weight and no copy of dense
+/// operands; that of the bias comes with the one for weight.
+Grads linear_backward(Backward& ctx, const Tensor& x, const Tensor& weight) {
   Tensor g = ctx.grad();
+  const int64_t out = g.sizes()[g.dim() - 1];
   const Matrix grad = as_rows(g);
+  Tensor grad_x, grad_weight, grad_bias;
   if (ctx.needs(0)) {
     Tensor in = weight;
     const Matrix w = last_two(in);
@@ -258,10 +259,17 @@ void linear_backward(Backward& ctx, const Tensor& x, const Tensor& weight, Tenso
   if (ctx.needs(1)) {
     Tensor in = x;
     const Matrix rows = as_rows(in);
-    grad_weight =
-        detail::make_empty({g.sizes()[g.dim() - 1], x.sizes()[x.dim() - 1]}, g.dtype(), g.device());
-    multiply_into(grad_weight, grad, g, true, rows, in, false);
+    grad_weight = detail::make_empty({out, x.sizes()[x.dim() - 1]}, g.dtype(), g.device());
+    MatmulArgs with;
+    if (ctx.needs(2)) {
+      grad_bias = detail::make_empty({out}, g.dtype(), g.device());
+      with.row_sums = grad_bias.data_ptr();
+    }
+    multiply_into(grad_weight, grad, g, true, rows, in, false, with);
+  } else if (ctx.needs(2)) {
+    grad_bias = sum_to_size(g, out);
   }
+  return {grad_x, grad_weight, grad_bias};
 }
 
 Tensor as_rows_view(const Tensor& x) {
@@ -271,10 +279,27 @@ Tensor as_rows_view(const Tensor& x) {
   return x.reshape({rows, cols});
 }
 
-}  // namespace
+/// Makes `y` the result of linear().
+void record_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor& y) {
+  record("linear", {x, weight, bias}, y,
+         [x = detail::save_if(weight.requires_grad(), x),
+          weight = detail::save_if(x.requires_grad(), weight)](Backward& ctx) -> Grads {
+           const Tensor& g = ctx.grad();
+           const Tensor in = ctx.unpack(x);
+           const Tensor w = ctx.unpack(weight);
+           if (!ctx.create_graph()) return linear_backward(ctx, in, w);
+           return {
+               ctx.needs(0) ? matmul(g, w) : Tensor(),
+               ctx.needs(1) ? product(as_rows_view(g), as_rows_view(in), true, false) : Tensor(),
+               ctx.needs(2) ? sum_to_size(g, g.sizes()[g.dim() - 1]) : Tensor()};
+         });
+}
 
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  check_linear(x, weight, bias);
+/// f(x W^T + b), without f if there is no `activation`; also the argument of f if `sum` is not
+/// null. No history.
+Tensor linear_raw(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                  std::optional<UnaryOp> activation, Tensor* sum) {
+  check_linear(op, x, weight, bias);
   Tensor in_x = x;
   Tensor in_w = weight;
   const Tensor in_b = bias.defined() ? detail::contiguous_raw(bias) : Tensor();
@@ -282,27 +307,48 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   const Matrix w = last_two(in_w);
   Dims sizes(x.sizes());
   sizes[sizes.n - 1] = weight.sizes()[0];
-  Tensor y = detail::make_checked("linear", sizes, x.dtype(), x.device());
-  multiply_into(y, rows, in_x, false, w, in_w, true, in_b);
-  if (is_floating_point(x.dtype()) && needs_grad(x, weight, bias)) {
-    record("linear", {x, weight, bias}, y,
-           [x = detail::save_if(weight.requires_grad(), x),
-            weight = detail::save_if(x.requires_grad(), weight)](Backward& ctx) -> Grads {
-             const Tensor& g = ctx.grad();
-             const Tensor in = ctx.unpack(x);
-             const Tensor w = ctx.unpack(weight);
-             Tensor grad_x, grad_weight, grad_bias;
-             if (ctx.create_graph()) {
-               if (ctx.needs(0)) grad_x = matmul(g, w);
-               if (ctx.needs(1)) {
-                 grad_weight = product(as_rows_view(g), as_rows_view(in), true, false);
-               }
-             } else {
-               linear_backward(ctx, in, w, grad_x, grad_weight);
-             }
-             if (ctx.needs(2)) grad_bias = sum_to_size(g, g.sizes()[g.dim() - 1]);
-             return {grad_x, grad_weight, grad_bias};
-           });
+  Tensor y = detail::make_checked(op, sizes, x.dtype(), x.device());
+  MatmulArgs with;
+  with.bias = detail::data_or_null(in_b);
+  with.activation = activation;
+  if (sum) {
+    *sum = detail::make_empty(sizes, x.dtype(), x.device());
+    with.sum = sum->data_ptr();
+  }
+  multiply_into(y, rows, in_x, false, w, in_w, true, with);
+  return y;
+}
+
+}  // namespace
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  Tensor y = linear_raw("linear", x, weight, bias, std::nullopt, nullptr);
+  if (is_floating_point(x.dtype()) && needs_grad(x, weight, bias))
+    record_linear(x, weight, bias, y);
+  return y;
+}
+
+Tensor linear_activation(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                         const std::string& activation) {
+  constexpr const char* kOp = "linear_activation";
+  const bool is_relu = activation == "relu";
+  WICK_CHECK(ValueError, is_relu || activation == "gelu_tanh", kOp,
+             ": expected activation to be \"relu\" or \"gelu_tanh\", got \"", activation,
+             "\"; apply others to linear(x, weight, bias)");
+  detail::require_floating(kOp, x);
+  const bool record_it = needs_grad(x, weight, bias);
+  const UnaryOp kind = is_relu ? UnaryOp::Relu : UnaryOp::GeluTanh;
+  Tensor sum;
+  Tensor y = linear_raw(kOp, x, weight, bias, kind, record_it && !is_relu ? &sum : nullptr);
+  if (!record_it) return y;
+  // For autograd these are two ops. Backward of ReLU reads y, so the sum was not kept: the tensor
+  // in its place has y's elements, which nobody looks at.
+  if (is_relu) sum = detail::alias_raw(y, y.sizes(), y.strides());
+  record_linear(x, weight, bias, sum);
+  if (is_relu) {
+    detail::record_unary<pointwise::Relu>("relu", kind, sum, y);
+  } else {
+    detail::record_unary<pointwise::GeluTanh>("gelu", kind, sum, y);
   }
   return y;
 }

@@ -45,13 +45,9 @@ Tensor compare(const char* op, CompareOp kind, const Operand& a, const Operand& 
 /// x in the type that unary op `kind` computes in. Throws DTypeError for bool where PyTorch does.
 Tensor unary_input(const char* op, const Tensor& x, bool float_only);
 
+/// Makes `y` the result of unary op Op.
 template <class Op>
-Tensor unary(const char* name, UnaryOp kind, const Tensor& input, bool float_only) {
-  const DType type = input.dtype();
-  const bool as_is = is_floating_point(type) || (is_integral(type) && !float_only);
-  if (!as_is) return unary<Op>(name, kind, unary_input(name, input, float_only), float_only);
-  Tensor y = unary_raw(kind, input);
-  if (!needs_grad(input)) return y;
+void record_unary(const char* name, UnaryOp kind, const Tensor& input, Tensor& y) {
   using pointwise::Trivial;
   if constexpr (Op::trivial == Trivial::Negate) {
     record(name, {input}, y, [](Backward& ctx) -> Grads { return {neg(ctx.grad())}; });
@@ -69,6 +65,15 @@ Tensor unary(const char* name, UnaryOp kind, const Tensor& input, bool float_onl
              return {(Value(ctx.grad()) * slope).tensor().to(ctx.grad().dtype())};
            });
   }
+}
+
+template <class Op>
+Tensor unary(const char* name, UnaryOp kind, const Tensor& input, bool float_only) {
+  const DType type = input.dtype();
+  const bool as_is = is_floating_point(type) || (is_integral(type) && !float_only);
+  if (!as_is) return unary<Op>(name, kind, unary_input(name, input, float_only), float_only);
+  Tensor y = unary_raw(kind, input);
+  if (needs_grad(input)) record_unary<Op>(name, kind, input, y);
   return y;
 }
 

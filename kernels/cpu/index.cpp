@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <string_view>
 #include <type_traits>
 
 namespace wick::cpu {
@@ -20,12 +19,7 @@ void check_indices(const IndexArgs& args, const int64_t* index, int64_t skip = -
   for (int64_t i = 0; i < args.count; ++i) any |= is_bad(index[i]);
   if (!any) return;
   const int64_t at = std::find_if(index, index + args.count, is_bad) - index;
-  if (args.op == std::string_view("embedding")) {
-    WICK_FAIL(IndexError, "embedding: index ", index[at], " at position ", at,
-              " is out of range for ", args.size, " embeddings");
-  }
-  WICK_FAIL(IndexError, args.op, ": index ", index[at], " at position ", at,
-            " is out of range for dimension of size ", args.size);
+  throw_fault({args.op, at, index[at], args.size});
 }
 
 /// Rows of x to rows [begin, end) of y, `bytes` long; a constant number of them when small.

@@ -166,33 +166,38 @@ MatmulArgs merge_batch(const MatmulArgs& args) {
   return merged;
 }
 
-}  // namespace
-
-void matmul(const MatmulArgs& args) {
-  if (args.batch == 0 || args.m == 0 || args.n == 0) return;
-  const MatmulArgs merged = merge_batch(args);
+void multiply_any(const MatmulArgs& args) {
   switch (args.dtype) {
     case DType::Float32:
-      return multiply<float>(merged);
+      return multiply<float>(args);
     case DType::Float64:
-      return multiply<double>(merged);
+      return multiply<double>(args);
     case DType::Float16:
-      return multiply_half<Half>(merged);
+      return multiply_half<Half>(args);
     case DType::BFloat16:
-      return multiply_half<BFloat16>(merged);
+      return multiply_half<BFloat16>(args);
     case DType::Bool:
-      return multiply_bool(merged);
+      return multiply_bool(args);
     // Unsigned arithmetic wraps around without undefined behaviour and gives the same bits.
     case DType::UInt8:
     case DType::Int8:
-      return multiply<uint8_t>(merged);
+      return multiply<uint8_t>(args);
     case DType::Int16:
-      return multiply<uint16_t>(merged);
+      return multiply<uint16_t>(args);
     case DType::Int32:
-      return multiply<uint32_t>(merged);
+      return multiply<uint32_t>(args);
     case DType::Int64:
-      return multiply<uint64_t>(merged);
+      return multiply<uint64_t>(args);
   }
+}
+
+}  // namespace
+
+void matmul(const MatmulArgs& args) {
+  if (args.row_sums) reduce(ReduceOp::Sum, args.dtype, args.dtype, row_sums_args(args));
+  if (args.batch == 0 || args.m == 0 || args.n == 0) return;
+  multiply_any(merge_batch(plain_product(args)));
+  if (args.activation) unary(*args.activation, args.dtype, activation_args(args));
 }
 
 }  // namespace wick::cpu

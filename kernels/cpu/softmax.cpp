@@ -15,8 +15,6 @@ int64_t grain_of(int64_t dim, int64_t inner) {
   return std::max<int64_t>(kGrainElements / std::max<int64_t>(unit, 1), 1);
 }
 
-const char* op_of(const NllArgs& args) { return args.fused_softmax ? "cross_entropy" : "nll_loss"; }
-
 void check_targets(const NllArgs& args, const int64_t* target) {
   const int64_t count = args.n * args.inner;
   int64_t bad = 0;
@@ -28,9 +26,8 @@ void check_targets(const NllArgs& args, const int64_t* target) {
   if (bad == 0) return;
   for (int64_t i = 0; i < count; ++i) {
     const int64_t t = target[i];
-    WICK_CHECK(IndexError, t == args.ignore_index || (t >= 0 && t < args.classes), op_of(args),
-               ": target ", t, " at position ", i, " is out of range for ", args.classes,
-               " classes (ignore_index is ", args.ignore_index, ")");
+    if (t != args.ignore_index && (t < 0 || t >= args.classes))
+      throw_fault({args.op(), i, t, args.classes, args.ignore_index});
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 
 // Device memory: a cache of blocks for each device.
 namespace wick::cuda {
@@ -16,6 +17,9 @@ void deallocate(void* memory, int device, void* stream) noexcept;
 /// stream has been given until the memory is deallocated.
 void record_stream(void* memory, int device, void* stream);
 
+/// Whether the process has memory there: other devices need not be waited for.
+bool is_device_used(int device) noexcept;
+
 /// Returns cached blocks to the driver.
 void empty_cache(int device);
 
@@ -26,6 +30,16 @@ struct MemoryStats {
   int64_t max_reserved = 0;
 };
 MemoryStats memory_stats(int device);
+/// The peaks are what is in use now.
+void reset_memory_peaks(int device);
+
+/// Page-locked host memory from a cache of the process. Throws OutOfMemoryError.
+void* allocate_pinned(int64_t bytes);
+/// A stream of `device` has been given work with it: it will be reused only after that.
+void record_pinned(void* memory, int device, void* stream);
+void free_pinned(void* memory) noexcept;
+void empty_pinned_cache();
+MemoryStats pinned_memory_stats();
 
 /// Temporary memory of a launcher on the current device.
 class Scratch {
@@ -41,8 +55,19 @@ class Scratch {
 
  private:
   void* memory_;
-  void* stream_ = nullptr;
   int device_;
+};
+
+/// A copy on the current device of numbers that a kernel is to read, kept while the same come again
+/// on the same stream: the tables of optimizer steps. Lives until the kernel has been launched.
+class DeviceTable {
+ public:
+  DeviceTable(const void* content, int64_t bytes);
+  const void* get() const { return memory_; }
+
+ private:
+  std::unique_lock<std::mutex> lock_;  // nobody takes its place before the launch
+  void* memory_ = nullptr;
 };
 
 }  // namespace wick::cuda

@@ -129,7 +129,7 @@ void* BlockPool::hand_out(Block* block, int64_t size) {
   return block->memory;
 }
 
-bool BlockPool::deallocate(void* memory) {
+bool BlockPool::deallocate(void* memory) noexcept {
   const std::lock_guard lock(mutex_);
   const auto found = live_.find(memory);
   if (found == live_.end()) return false;
@@ -137,8 +137,16 @@ bool BlockPool::deallocate(void* memory) {
   live_.erase(found);
   stats_.allocated -= block->size;
   for (void* stream : std::exchange(block->other_streams, {})) {
-    marks_.push_back({source_->mark(stream), block});
-    ++block->marks;
+    if (void* mark = source_->mark(stream)) {
+      marks_.push_back({mark, block});
+      ++block->marks;
+      continue;
+    }
+    try {
+      source_->synchronize();
+    } catch (const Error&) {
+      // A device that has failed does not use the block any more.
+    }
   }
   if (block->marks == 0) make_free(block);
   return true;
@@ -214,6 +222,12 @@ void BlockPool::empty_cache() {
 MemoryStats BlockPool::stats() const {
   const std::lock_guard lock(mutex_);
   return stats_;
+}
+
+void BlockPool::reset_peaks() {
+  const std::lock_guard lock(mutex_);
+  stats_.max_allocated = stats_.allocated;
+  stats_.max_reserved = stats_.reserved;
 }
 
 void BlockPool::fail(int64_t bytes, int64_t cached) const {

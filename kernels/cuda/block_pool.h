@@ -22,8 +22,8 @@ class MemorySource {
   virtual void release(void* memory) noexcept = 0;
   /// Bytes that are free outside the pool.
   virtual int64_t free_bytes() noexcept = 0;
-  /// A mark behind all work that a stream has been given.
-  virtual void* mark(void* stream) = 0;
+  /// A mark behind all work that a stream has been given; null if none can be made.
+  virtual void* mark(void* stream) noexcept = 0;
   virtual bool passed(void* mark) = 0;
   virtual void drop(void* mark) noexcept = 0;
   /// Waits for all streams.
@@ -44,11 +44,12 @@ class BlockPool {
 
   void* allocate(int64_t bytes, void* stream);
   /// False if `memory` is not a live block of this pool.
-  bool deallocate(void* memory);
+  bool deallocate(void* memory) noexcept;
   /// False if `memory` is not a live block of this pool.
   bool record_stream(void* memory, void* stream);
   void empty_cache();
   MemoryStats stats() const;
+  void reset_peaks();
 
  private:
   struct Block;

@@ -1,4 +1,5 @@
 #include <wick/kernels/cuda/allocator.h>
+#include <wick/kernels/cuda/blas.h>
 #include <wick/kernels/cuda/dnn.h>
 #include <wick/kernels/cuda/runtime.h>
 
@@ -198,8 +199,6 @@ cudnnDataType_t type_of(DType dtype) {
   }
 }
 
-bool tf32_allowed() { return false; }
-
 /// In float32, cuDNN takes all but FMA as leave to round to TF32.
 cudnnMathType_t math_of(DType dtype, bool tf32) {
   if (dtype == DType::Float32) return tf32 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH;
@@ -307,7 +306,7 @@ bool convolve(const ConvArgs& args, const void* a, const void* b, void* c) {
   if (!dnn.reason.empty() || !fits(args)) return false;
   for (const void* data : {a, b, static_cast<const void*>(c)})
     if (reinterpret_cast<uintptr_t>(data) % 16 != 0) return false;  // it may read vectors
-  Handle& h = handle_of(current_device(), current_stream());
+  Handle& h = handle_of(current_device(), native_stream());
   const std::lock_guard lock(h.mutex);
   if (h.refused) return false;
   const bool tf32 = args.dtype == DType::Float32 && tf32_allowed();

@@ -28,7 +28,7 @@
 
 namespace gpu {
 
-inline cudaStream_t stream() { return static_cast<cudaStream_t>(wick::cuda::current_stream()); }
+inline cudaStream_t stream() { return static_cast<cudaStream_t>(wick::cuda::native_stream()); }
 
 /// Starts a kernel; throws what wick::cuda::throw_error makes of an error (also of one that an
 /// earlier kernel has left behind).

@@ -1,46 +1,41 @@
-// Rows picked by index, and added back. Indices are checked before anything is written, by a kernel
-// that finds the first bad one. Bytes moved: the index twice, each row of y and its row of x once;
-// index_add sorts (row, position) first, so that the rows that meet are added in the order of the
-// index, with one write of x for all of them.
+// Rows picked by index, and added back. Bytes moved: the index twice, each row of y and its row of
+// x once; index_add sorts (row, position) first, so that the rows that meet are added in the order
+// of the index, with one write of x for all of them. An index out of range is reported (fault.h)
+// and stands for no row: zeros are picked, and nothing is added.
 #include <wick/kernels/cuda/allocator.h>
 #include <wick/kernels/cuda/device_utils.h>
-#include <wick/kernels/cuda/index_check.h>
+#include <wick/kernels/cuda/fault.h>
 #include <wick/kernels/cuda/sort.h>
 #include <wick/kernels/index.h>
 #include <wick/kernels/pointwise.h>
 
-#include <string_view>
-
 namespace wick::cuda {
 namespace {
 
-/// *first = max(count - position) over bad indices; 0: there are none.
-__global__ void __launch_bounds__(kThreads)
-    check_indices_kernel(const int64_t* index, int64_t count, int64_t size, bool ignore,
-                         int64_t ignored, unsigned long long* first) {
-  for (int64_t i = first_item(); i < count; i += item_step()) {
-    if ((index[i] < 0 || index[i] >= size) && !(ignore && index[i] == ignored))
-      atomicMax(first, static_cast<unsigned long long>(count - i));
-  }
-}
-
 template <class Unit>
 __global__ void __launch_bounds__(kThreads)
-    index_select_kernel(const Unit* x, const int64_t* index, Unit* y, int64_t count, int64_t size,
-                        int64_t inner, int64_t numel) {
+    index_select_kernel(GPU_GRID_CONSTANT(FaultSite) site, const Unit* x, const int64_t* index,
+                        Unit* y, int64_t count, int64_t inner, int64_t numel) {
   for (int64_t i = first_item(); i < numel; i += item_step()) {
     const int64_t row = i / inner;  // of y: outer * count + position
-    const int64_t from = row / count * size + index[row % count];
-    y[i] = x[from * inner + i % inner];
+    const int64_t picked = index[row % count];
+    if (check_value(site, row % count, picked)) {
+      y[i] = x[(row / count * site.limit + picked) * inner + i % inner];
+    } else {
+      y[i] = Unit{};
+    }
   }
 }
 
-/// Keys: the row, or UINT64_MAX for what is left out.
+/// Keys: the row, or UINT64_MAX for what is left out. Without keys the index is only checked.
 __global__ void __launch_bounds__(kThreads)
-    row_keys_kernel(const int64_t* index, int64_t count, int64_t padded, int64_t skip,
-                    uint64_t* keys, int64_t* positions) {
+    row_keys_kernel(GPU_GRID_CONSTANT(FaultSite) site, const int64_t* index, int64_t count,
+                    int64_t padded, int64_t skip, uint64_t* keys, int64_t* positions) {
   for (int64_t i = first_item(); i < padded; i += item_step()) {
-    keys[i] = i < count && index[i] != skip ? static_cast<uint64_t>(index[i]) : UINT64_MAX;
+    const bool taken =
+        i < count && (index[i] != skip || skip == -1) && check_value(site, i, index[i]);
+    if (!keys) continue;
+    keys[i] = taken ? static_cast<uint64_t>(index[i]) : UINT64_MAX;
     positions[i] = i;
   }
 }
@@ -70,45 +65,23 @@ void select_units(const IndexArgs& args, int64_t inner, const void* x, const int
                   void* y) {
   const int64_t numel = args.outer * args.count * inner;
   gpu::launch(index_select_kernel<Unit>, grid_for(numel, kThreads), kThreads, 0, gpu::stream(),
-              static_cast<const Unit*>(x), index, static_cast<Unit*>(y), args.count, args.size,
-              inner, numel);
+              fault_site(args.op, args.size), static_cast<const Unit*>(x), index,
+              static_cast<Unit*>(y), args.count, inner, numel);
 }
 
-/// Throws IndexError, in the CPU's words, for an index outside [0, size) that is not `skip` (-1:
-/// none).
-void check_indices(const IndexArgs& args, const int64_t* index, int64_t skip) {
-  const BadIndex bad =
-      find_bad_index(index, args.count, args.size, skip == -1 ? std::nullopt : std::optional(skip));
-  if (bad.position < 0) return;
-  const bool embedding = std::string_view(args.op) == "embedding";
-  WICK_FAIL(IndexError, args.op, ": index ", bad.value, " at position ", bad.position,
-            " is out of range for ", embedding ? "" : "dimension of size ", args.size,
-            embedding ? " embeddings" : "");
+/// keys and positions may be null.
+void launch_row_keys(const IndexArgs& args, const int64_t* index, int64_t padded, int64_t skip,
+                     uint64_t* keys, int64_t* positions) {
+  if (padded == 0) return;
+  gpu::launch(row_keys_kernel, grid_for(padded, kThreads), kThreads, 0, gpu::stream(),
+              fault_site(args.op, args.size), index, args.count, padded, skip, keys, positions);
 }
 
 }  // namespace
 
-BadIndex find_bad_index(const int64_t* index, int64_t count, int64_t size,
-                        std::optional<int64_t> ignored) {
-  BadIndex bad;
-  if (count == 0) return bad;
-  const Scratch record(8);
-  clear_bytes(record.as<void>(), 8);
-  gpu::launch(check_indices_kernel, grid_for(count, kThreads), kThreads, 0, gpu::stream(), index,
-              count, size, ignored.has_value(), ignored.value_or(0),
-              record.as<unsigned long long>());
-  const Device device(kCUDA, current_device());
-  int64_t first = 0;
-  copy_bytes(&first, kCPU, record.as<void>(), device, 8, false);
-  if (first == 0) return bad;
-  bad.position = count - first;
-  copy_bytes(&bad.value, kCPU, index + bad.position, device, 8, false);
-  return bad;
-}
-
 void index_select(const IndexArgs& args, const void* x, const int64_t* index, void* y) {
-  check_indices(args, index, -1);
-  if (args.outer * args.count * args.inner == 0) return;
+  if (args.outer * args.count * args.inner == 0)
+    return launch_row_keys(args, index, args.count, -1, nullptr, nullptr);
   // In the largest units that rows and addresses are multiples of.
   const int64_t bytes = args.inner * element_size(args.dtype);
   const uint64_t bits = static_cast<uint64_t>(bytes) | reinterpret_cast<uintptr_t>(x) |
@@ -121,13 +94,12 @@ void index_select(const IndexArgs& args, const void* x, const int64_t* index, vo
 }
 
 void index_add(const IndexArgs& args, const void* y, const int64_t* index, int64_t skip, void* x) {
-  check_indices(args, index, skip);
-  if (args.outer * args.count * args.inner == 0) return;
+  if (args.outer * args.count * args.inner == 0)
+    return launch_row_keys(args, index, args.count, skip, nullptr, nullptr);
   const int64_t padded = sort_length(args.count);
   const Scratch keys(padded * 8);
   const Scratch positions(padded * 8);
-  gpu::launch(row_keys_kernel, grid_for(padded, kThreads), kThreads, 0, gpu::stream(), index,
-              args.count, padded, skip, keys.as<uint64_t>(), positions.as<int64_t>());
+  launch_row_keys(args, index, padded, skip, keys.as<uint64_t>(), positions.as<int64_t>());
   sort_pairs(keys.as<uint64_t>(), positions.as<int64_t>(), padded);
   visit_dtype(args.dtype, [&](auto t) {
     using T = decltype(t);

@@ -1,9 +1,9 @@
 // Negative log likelihood and cross entropy over [n, classes, inner], a group of threads for each
 // of the n x inner rows as in softmax.cu. Row losses and weights are summed by the reduction
 // kernels, so the result is deterministic. Bytes moved: x once (not fused: one element of each
-// row); backward: x and grad_x once.
+// row); backward: x and grad_x once. A target out of range is reported (fault.h) and ignored.
 #include <wick/kernels/cuda/allocator.h>
-#include <wick/kernels/cuda/index_check.h>
+#include <wick/kernels/cuda/fault.h>
 #include <wick/kernels/cuda/rows.h>
 #include <wick/kernels/reduce.h>
 #include <wick/kernels/softmax.h>
@@ -38,9 +38,10 @@ struct Weights {
 /// losses: of rows, in the compute type (sums follow), or T (Reduction None) as `rounded`.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    nll_kernel(GPU_GRID_CONSTANT(RowGeometry) g, GPU_GRID_CONSTANT(NllArgs) args, const T* x,
-               const int64_t* target, const T* weight, Compute<T>* losses, T* rounded,
-               Compute<T>* weights, Compute<T>* log_sum_exp) {
+    nll_kernel(GPU_GRID_CONSTANT(RowGeometry) g, GPU_GRID_CONSTANT(NllArgs) args,
+               GPU_GRID_CONSTANT(FaultSite) site, const T* x, const int64_t* target,
+               const T* weight, Compute<T>* losses, T* rounded, Compute<T>* weights,
+               Compute<T>* log_sum_exp) {
   using C = Compute<T>;
   GPU_SHARED(RowLoss<C>, shared, [kThreads]);
   const RowThread t(g);
@@ -71,7 +72,7 @@ __global__ void __launch_bounds__(kThreads)
     const int64_t label = target[row];
     C loss = 0;
     C row_weight = 0;
-    if (label != args.ignore_index) {
+    if (label != args.ignore_index && check_value(site, row, label)) {
       row_weight = w[label];
       loss = row_weight * (log_sum - up(x[base + label * g.inner]));
       if (smoothing != C(0)) {
@@ -106,7 +107,7 @@ __global__ void __launch_bounds__(kThreads)
     const int64_t row = i / (g.inner * g.dim) * g.inner + i % g.inner;
     const int64_t label = target[row];
     C grad = 0;
-    if (label != args.ignore_index) {
+    if (label != args.ignore_index && label >= 0 && label < g.dim) {
       const C scale = up(grad_loss[args.reduction == NllArgs::None ? row : 0]) /
                       (args.reduction == NllArgs::Mean ? *total_weight : C(1));
       const C hit = (C(1) - smoothing) * w[label];
@@ -136,10 +137,6 @@ void sum_all(DType in_type, DType out_type, const void* in, int64_t n, void* out
 void nll_loss(const NllArgs& args, const void* x, const int64_t* target, const void* weight,
               void* loss, void* total_weight, void* log_sum_exp) {
   const RowGeometry g = row_geometry(args.n, args.classes, args.inner);
-  const BadIndex bad = find_bad_index(target, g.rows, args.classes, args.ignore_index);
-  WICK_CHECK(IndexError, bad.position < 0, args.fused_softmax ? "cross_entropy" : "nll_loss",
-             ": target ", bad.value, " at position ", bad.position, " is out of range for ",
-             args.classes, " classes (ignore_index is ", args.ignore_index, ")");
   visit_float(args.dtype, [&](auto t) {
     using T = decltype(t);
     using C = Compute<T>;
@@ -149,7 +146,8 @@ void nll_loss(const NllArgs& args, const void* x, const int64_t* target, const v
     const Scratch sum(sizeof(C));
     if (g.rows > 0) {
       gpu::launch(nll_kernel<T>, row_grid(g), kThreads, 0, gpu::stream(), g, args,
-                  static_cast<const T*>(x), target, static_cast<const T*>(weight), losses.as<C>(),
+                  fault_site(args.op(), args.classes, args.ignore_index), static_cast<const T*>(x),
+                  target, static_cast<const T*>(weight), losses.as<C>(),
                   each ? static_cast<T*>(loss) : nullptr, weights.as<C>(),
                   static_cast<C*>(log_sum_exp));
     }

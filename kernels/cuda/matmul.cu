@@ -1,6 +1,7 @@
-// c = op(a) op(b) (+ bias). Floating types by cuBLAS; integers, bool, and floating types where
-// cuBLAS cannot be used, by a tiled kernel: a block of 16 x 16 threads computes 64 x 64 elements
-// from tiles of 64 x 16 in shared memory, each thread 4 x 4 of them.
+// c = f(op(a) op(b) (+ bias)). Floating types by cuBLASLt, in one pass where it can; what it cannot
+// do is added by kernels of its own. Integers, bool, and floating types where cuBLASLt cannot be
+// used, by a tiled kernel: a block of 16 x 16 threads computes 64 x 64 elements from tiles of
+// 64 x 16 in shared memory, each thread 4 x 4 of them.
 #include <wick/kernels/cuda/blas.h>
 #include <wick/kernels/cuda/device_utils.h>
 #include <wick/kernels/matmul.h>
@@ -82,8 +83,8 @@ __global__ void __launch_bounds__(kThreads) matmul_kernel(GPU_GRID_CONSTANT(Matm
   }
 }
 
-/// c = bias, or c += bias, in every row; zeros without bias. cuBLAS then adds the product, so that
-/// the sum is rounded once.
+/// c = bias, or c += bias, in every row; zeros without bias. The product is then added to it, so
+/// that the sum is rounded once.
 template <class T>
 __global__ void __launch_bounds__(kThreads) rows_kernel(GPU_GRID_CONSTANT(MatmulArgs) g) {
   const int64_t numel = g.batch * g.m * g.n;
@@ -99,13 +100,16 @@ __global__ void __launch_bounds__(kThreads) rows_kernel(GPU_GRID_CONSTANT(Matmul
 
 template <class T>
 void matmul_of(MatmulArgs args) {
+  if (args.k > 0 && blas_matmul(args)) return;
   const cudaStream_t stream = gpu::stream();
   if (args.bias || (args.k == 0 && !args.accumulate)) {
     gpu::launch(rows_kernel<T>, grid_for(args.batch * args.m * args.n, kThreads), kThreads, 0,
                 stream, args);
+    args.bias = nullptr;
     args.accumulate = true;
+    if (args.k > 0 && blas_matmul(args)) return;
   }
-  if (args.k == 0 || blas_matmul(args)) return;
+  if (args.k == 0) return;
   const int64_t tiles = ((args.m + kSide - 1) / kSide) * ((args.n + kSide - 1) / kSide);
   const dim3 grid(static_cast<unsigned>(tiles),
                   static_cast<unsigned>(args.batch < kMaxGridY ? args.batch : kMaxGridY));
@@ -115,8 +119,13 @@ void matmul_of(MatmulArgs args) {
 }  // namespace
 
 void matmul(const MatmulArgs& args) {
-  if (args.batch == 0 || args.m == 0 || args.n == 0) return;
-  visit_dtype(args.dtype, [&](auto t) { matmul_of<decltype(t)>(args); });
+  const bool empty = args.batch == 0 || args.m == 0 || args.n == 0;
+  const bool whole = args.activation || args.row_sums;  // worth asking for in one pass
+  if (whole && !empty && args.k > 0 && blas_matmul(args)) return;
+  if (args.row_sums) reduce(ReduceOp::Sum, args.dtype, args.dtype, row_sums_args(args));
+  if (empty) return;
+  visit_dtype(args.dtype, [&](auto t) { matmul_of<decltype(t)>(plain_product(args)); });
+  if (args.activation) unary(*args.activation, args.dtype, activation_args(args));
 }
 
 }  // namespace wick::cuda

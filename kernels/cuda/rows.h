@@ -48,8 +48,7 @@ __device__ inline V fold_rows(V* shared, const RowThread& t, int lanes, V v) {
   return shared[t.output];
 }
 
-/// Maximum and sum of exp(x - maximum) of numbers seen so far; NaN and -inf give what the two-pass
-/// formula gives.
+/// Maximum and sum of exp(x - maximum) of numbers seen so far.
 template <class C>
 struct MaxSum {
   C max, sum;
@@ -76,6 +75,8 @@ struct MaxSum {
     max = m;
     sum = mine + its;
   }
+  /// As the two-pass formula has it: NaN where the maximum is infinite.
+  __device__ C total() const { return sum + (max - max); }
 };
 
 }  // namespace wick::cuda

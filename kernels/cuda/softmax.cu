@@ -25,10 +25,11 @@ __global__ void __launch_bounds__(kThreads)
     }
     v = fold_rows(shared, t, g.lanes, v);
     if (row < g.rows) {
-      const C log_sum = ::log(v.sum);
+      const C sum = v.total();
+      const C log_sum = ::log(sum);
       for (int64_t i = t.lane; i < g.dim; i += g.lanes) {
         const C shifted = up(x[base + i * g.inner]) - v.max;
-        y[base + i * g.inner] = down<T>(log ? shifted - log_sum : ::exp(shifted) / v.sum);
+        y[base + i * g.inner] = down<T>(log ? shifted - log_sum : ::exp(shifted) / sum);
       }
     }
   }

@@ -331,14 +331,15 @@ TEST(AutogradErrors, free_what_was_on_the_way) {
 // --- live objects
 
 TEST(AutogradMemory, backward_frees_what_was_saved) {
-  const int64_t bytes = live_bytes();
+  const Device device = get_default_device();
+  const int64_t bytes = live_bytes(device);
   const Tensor x = ones({1000}).requires_grad_();
-  const int64_t with_x = live_bytes();
+  const int64_t with_x = live_bytes(device);
   const Tensor loss = x.exp().exp().exp().sum();
-  EXPECT_GE(live_bytes(), with_x + 3 * 4000);
+  EXPECT_GE(live_bytes(device), with_x + 3 * 4000);
   loss.backward();
-  EXPECT_LE(live_bytes(), with_x + 4000 + 64);  // the gradient and the loss
-  EXPECT_GE(live_bytes(), bytes);
+  EXPECT_LE(live_bytes(device), with_x + 4000 + 64);  // the gradient and the loss
+  EXPECT_GE(live_bytes(device), bytes);
 }
 
 TEST(AutogradMemory, a_result_that_is_dropped_frees_its_graph) {

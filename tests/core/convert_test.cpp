@@ -21,8 +21,10 @@ TEST(Convert, ToType) {
   EXPECT_EQ(x.to(kCPU, kFloat32).dtype(), kFloat32);
   EXPECT_EQ(x.to(ones({1}, kInt8)).dtype(), kInt8);
   EXPECT_EQ(x.type_as(ones({1}, kInt8)).dtype(), kInt8);
-  EXPECT_TRUE(x.to("cpu").is_same(x));
-  EXPECT_TRUE(x.cpu().is_same(x));
+  EXPECT_TRUE(x.to(x.device()).is_same(x));
+  const Tensor host = x.cpu();
+  EXPECT_TRUE(host.to("cpu").is_same(host));
+  EXPECT_TRUE(host.cpu().is_same(host));
   EXPECT_THROW(x.to(TensorOptions().requires_grad(true)), ValueError);
   EXPECT_EQ(zeros({0, 2}).to(kInt8).sizes().vec(), (Ints{0, 2}));
   if (!cuda::is_available()) {

@@ -132,6 +132,15 @@ TEST(AutogradInPlace, an_argument_that_overlaps_is_read_before_it_is_written) {
   EXPECT_EQ(x.to_vector<double>(), (Values{1, 1, 3, 5, 7}));
 }
 
+TEST(AutogradInPlace, nothing_overlaps_in_a_tensor_without_elements) {
+  Tensor empty = zeros({1, 0}).expand({3, 0});
+  empty.add_(1);
+  // Neither in the engine's own sums of gradients that were expanded.
+  const Tensor x = zeros({2, 0}).requires_grad_();
+  (x.sum() + x.sum(0).sum()).backward();
+  EXPECT_EQ(x.grad().sizes(), x.sizes());
+}
+
 TEST(AutogradInPlace, under_no_grad_a_leaf_changes_and_stays_one) {
   Tensor x = leaf({1, 2});
   {

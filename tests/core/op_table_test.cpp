@@ -143,9 +143,12 @@ TEST(OpTable, CudaAgreesWithTheCpu) {
       if (run != kFloat32 && !c.has_run_type()) continue;
       if (is_reduced_float(run) && (c.row.has(kNoHalf) || !c.is_drawn())) continue;
       SCOPED_TRACE(name_of(run));
-      const std::vector<Tensor> host = fresh_leaves(make_samples(c.specs, run), c.wanted());
-      std::vector<Tensor> device;
-      for (const Tensor& x : host) device.push_back(x.defined() ? x.detach().to("cuda") : Tensor());
+      std::vector<Tensor> host, device;
+      for (const Tensor& x : make_samples(c.specs, run)) {
+        host.push_back(x.defined() ? x.cpu() : Tensor());
+        device.push_back(x.defined() ? x.to("cuda") : Tensor());
+      }
+      host = fresh_leaves(host, c.wanted());
       const bool differentiable = c.differentiable();
       device = fresh_leaves(device, c.wanted());
       std::vector<Tensor> wanted = c.row(host), got = c.row(device);

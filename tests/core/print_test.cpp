@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <wick/core/cuda.h>
 #include <wick/core/ops.h>
 #include <cmath>
 #include <sstream>
@@ -8,7 +9,17 @@
 namespace wick {
 namespace {
 
-TEST(Print, Numbers) {
+/// Tensors are made on the CPU: on another device their texts end in its name.
+class Print : public testing::Test {
+ protected:
+  void SetUp() override { set_default_device(kCPU); }
+  void TearDown() override { set_default_device(previous_); }
+
+ private:
+  const Device previous_ = get_default_device();
+};
+
+TEST_F(Print, Numbers) {
   EXPECT_EQ(tensor({1., 2.}).str(), "tensor([1., 2.])");
   EXPECT_EQ(tensor(1.5).str(), "tensor(1.5000)");
   EXPECT_EQ(tensor(7).str(), "tensor(7)");
@@ -18,7 +29,7 @@ TEST(Print, Numbers) {
   EXPECT_EQ(tensor({-0., 0.}).str(), "tensor([-0., 0.])");
 }
 
-TEST(Print, FixedOrScientific) {
+TEST_F(Print, FixedOrScientific) {
   EXPECT_EQ(tensor({1., 1000.}).str(), "tensor([   1., 1000.])");
   EXPECT_EQ(tensor({1., 1001.}).str(), "tensor([1.0000e+00, 1.0010e+03])");
   EXPECT_EQ(tensor({1e-5, 1.}).str(), "tensor([1.0000e-05, 1.0000e+00])");
@@ -29,14 +40,14 @@ TEST(Print, FixedOrScientific) {
   EXPECT_EQ(tensor({1e-40}).str(), "tensor([9.9999e-41])");
 }
 
-TEST(Print, NanAndInfinity) {
+TEST_F(Print, NanAndInfinity) {
   EXPECT_EQ(tensor({double{NAN}, HUGE_VAL, -HUGE_VAL, 1.}).str(), "tensor([nan, inf, -inf, 1.])");
   EXPECT_EQ(tensor({double{NAN}, HUGE_VAL, -HUGE_VAL, 1.5}).str(),
             "tensor([   nan,    inf,   -inf, 1.5000])");
   EXPECT_EQ(tensor({-double{NAN}}).str(), "tensor([nan])");
 }
 
-TEST(Print, EmptyAndUndefined) {
+TEST_F(Print, EmptyAndUndefined) {
   EXPECT_EQ(zeros({0}).str(), "tensor([])");
   EXPECT_EQ(zeros({0, 3}).str(), "tensor([], size=(0, 3))");
   EXPECT_EQ(zeros({2, 0}, kInt64).str(), "tensor([], size=(2, 0), dtype=int64)");
@@ -44,7 +55,7 @@ TEST(Print, EmptyAndUndefined) {
   EXPECT_EQ(Tensor().str(), "tensor(undefined)");
 }
 
-TEST(Print, TypesAndGradients) {
+TEST_F(Print, TypesAndGradients) {
   EXPECT_EQ(tensor({1., 2.}, kFloat64).str(), "tensor([1., 2.], dtype=float64)");
   EXPECT_EQ(tensor({{1, 2}}, kInt8).str(), "tensor([[1, 2]], dtype=int8)");
   EXPECT_EQ(full({3}, 65504, kFloat16).str(), "tensor([65504., 65504., 65504.], dtype=float16)");
@@ -58,7 +69,16 @@ TEST(Print, TypesAndGradients) {
   set_default_dtype(kFloat32);
 }
 
-TEST(Print, LinesAndDimensions) {
+TEST_F(Print, Devices) {
+  if (!cuda::is_available()) GTEST_SKIP() << "no CUDA: " << cuda::unavailable_reason();
+  EXPECT_EQ(tensor({1., 2.}, kCUDA).str(), "tensor([1., 2.], device='cuda:0')");
+  EXPECT_EQ(zeros({0}, TensorOptions(kInt64).device(kCUDA)).str(),
+            "tensor([], device='cuda:0', dtype=int64)");
+  const Tensor x = tensor({0.5}, TensorOptions(kFloat64).device(kCUDA)).requires_grad_();
+  EXPECT_EQ(x.str(), "tensor([0.5000], device='cuda:0', dtype=float64, requires_grad=True)");
+}
+
+TEST_F(Print, LinesAndDimensions) {
   EXPECT_EQ(arange(30).str(),
             "tensor([ 0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14, 15, 16, 17,\n"
             "        18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29])");
@@ -77,7 +97,7 @@ TEST(Print, LinesAndDimensions) {
   EXPECT_EQ(arange(6).view({2, 3}).t().str(), "tensor([[0, 3],\n        [1, 4],\n        [2, 5]])");
 }
 
-TEST(Print, LargeTensorsAreSummarised) {
+TEST_F(Print, LargeTensorsAreSummarised) {
   EXPECT_EQ(arange(1001).str(), "tensor([   0,    1,    2,  ...,  998,  999, 1000])");
   EXPECT_EQ(arange(1000).str().find("..."), std::string::npos);
   EXPECT_EQ(arange(1024).view({2, 4, 128}).str(),
@@ -95,7 +115,7 @@ TEST(Print, LargeTensorsAreSummarised) {
             "        [1., 1., 1.],\n        [1., 1., 1.],\n        [1., 1., 1.]])");
 }
 
-TEST(Print, Streams) {
+TEST_F(Print, Streams) {
   std::ostringstream out;
   out << tensor({1, 2});
   EXPECT_EQ(out.str(), "tensor([1, 2])");

@@ -29,16 +29,16 @@ constexpr DType kAll[] = {kBool,  kUInt8,   kInt8,     kInt16,   kInt32,
                           kInt64, kFloat16, kBFloat16, kFloat32, kFloat64};
 
 std::string bytes_of(const Tensor& t) {
-  const Tensor dense = t.contiguous();
+  const Tensor dense = t.cpu().contiguous();
   return {static_cast<const char*>(dense.data_ptr()), static_cast<size_t>(dense.nbytes())};
 }
 
-// Any bits at all (0 or 1 for bool).
+// Any bits at all (0 or 1 for bool), on the default device.
 Tensor random_bits(IntArrayRef sizes, DType dtype) {
-  Tensor t = empty(sizes, dtype);
-  const Tensor bytes = randint(0, dtype == kBool ? 2 : 256, {t.nbytes()}, kUInt8);
+  Tensor t = empty(sizes, TensorOptions(dtype).device(kCPU));
+  const Tensor bytes = randint(0, dtype == kBool ? 2 : 256, {t.nbytes()}, kUInt8).cpu();
   if (t.nbytes() > 0) std::memcpy(t.data_ptr(), bytes.data_ptr(), static_cast<size_t>(t.nbytes()));
-  return t;
+  return t.to(get_default_device());
 }
 
 void expect_same(const TensorDict& got, const TensorDict& expected) {
@@ -230,7 +230,7 @@ TEST(SafetensorsForeign, damaged_files_end_in_an_error_or_in_tensors) {
 TEST(SafetensorsSafety, killed_while_saving_leaves_the_old_or_the_new_file) {
   const ScratchFolder folder;
   const std::string path = folder / "f";
-  TensorDict tensors{{"w", full({50000}, 0.f)}};
+  TensorDict tensors{{"w", full({50000}, 0.f, kCPU)}};  // a GPU is of no use after a fork
   save_safetensors(tensors, path);
   for (int trial = 0; trial < 8; ++trial) {
     const pid_t child = ::fork();

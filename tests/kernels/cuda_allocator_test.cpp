@@ -26,6 +26,7 @@ struct FakeDevice {
   std::map<void*, int64_t> sizes;
   std::set<void*> open_marks, live_marks;
   int64_t next_mark = 1;
+  bool no_marks = false;
 };
 
 class FakeSource final : public MemorySource {
@@ -48,7 +49,8 @@ class FakeSource final : public MemorySource {
     std::free(memory);
   }
   int64_t free_bytes() noexcept override { return d_.limit - d_.used; }
-  void* mark(void*) override {
+  void* mark(void*) noexcept override {
+    if (d_.no_marks) return nullptr;
     void* mark = reinterpret_cast<void*>(d_.next_mark++);
     d_.open_marks.insert(mark);
     d_.live_marks.insert(mark);
@@ -158,6 +160,28 @@ TEST_F(CudaAllocator, RecordedStreamsHoldABlockBack) {
   EXPECT_EQ(pool.allocate(1000, stream(1)), a);
   EXPECT_TRUE(device.live_marks.empty());
   EXPECT_FALSE(pool.record_stream(stream(99), stream(1)));
+}
+
+TEST_F(CudaAllocator, WaitsWhereNoMarkCanBeMade) {
+  void* a = pool.allocate(1000, stream(1));
+  pool.record_stream(a, stream(2));
+  device.no_marks = true;
+  EXPECT_TRUE(pool.deallocate(a));
+  EXPECT_EQ(device.synchronizations, 1);
+  EXPECT_EQ(pool.allocate(1000, stream(1)), a);
+}
+
+TEST_F(CudaAllocator, PeaksCanBeReset) {
+  void* a = pool.allocate(30 * kMiB, nullptr);
+  void* b = pool.allocate(1 * kMiB, nullptr);
+  pool.deallocate(a);
+  pool.empty_cache();
+  EXPECT_EQ(pool.stats().max_allocated, 31 * kMiB);
+  EXPECT_EQ(pool.stats().max_reserved, 32 * kMiB);
+  pool.reset_peaks();
+  EXPECT_EQ(pool.stats().max_allocated, 1 * kMiB);
+  EXPECT_EQ(pool.stats().max_reserved, 2 * kMiB);
+  pool.deallocate(b);
 }
 
 TEST_F(CudaAllocator, EmptiesItsCacheBeforeItGivesUp) {

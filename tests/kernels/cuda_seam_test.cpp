@@ -3,10 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <wick/core/check.h>
-#include <wick/core/thread_state.h>
 #include <wick/kernels/cuda/allocator.h>
 #include <wick/kernels/cuda/blas.h>
 #include <wick/kernels/cuda/runtime.h>
+#include <cstdlib>
 #include <string>
 
 // What a program that was built with CUDA does with and without a driver.
@@ -50,12 +50,12 @@ TEST(CudaSeam, WithoutADeviceEveryUseIsADeviceError) {
   runtime_status(reason);
   const std::string expected = "cuda: cannot use device cuda:0: " + reason;
   EXPECT_EQ(error_of<DeviceError>([] { set_current_device(0); }), expected);
-  EXPECT_EQ(error_of<DeviceError>([] { synchronize(0); }), expected);
-  EXPECT_EQ(error_of<DeviceError>([] { set_current_stream(0, nullptr); }), expected);
+  EXPECT_EQ(error_of<DeviceError>([] { wait_for_device(0); }), expected);
   EXPECT_EQ(error_of<DeviceError>([] { pooled_stream(0); }), expected);
   EXPECT_EQ(error_of<DeviceError>([] { memory_info(0); }), expected);
-  EXPECT_EQ(error_of<DeviceError>([] { device_info(0); }), expected);
+  EXPECT_EQ(error_of<DeviceError>([] { device_properties(0); }), expected);
   EXPECT_EQ(error_of<DeviceError>([] { allocate_pinned(16); }), expected);
+  EXPECT_EQ(error_of<DeviceError>([] { raw_allocate_pinned(16); }), expected);
   EXPECT_THROW(allocate(16, 0, nullptr), DeviceError);
   char byte = 0;
   EXPECT_THROW(copy_bytes(&byte, Device(kCUDA, 0), &byte, Device(kCPU, 0), 1, false), DeviceError);
@@ -76,19 +76,41 @@ TEST(CudaSeam, NothingToDoNeedsNoDevice) {
   EXPECT_STREQ(to, "abc");
 }
 
-TEST(CudaSeam, DeviceGuardOfTheCurrentDeviceIsFree) {
+TEST(CudaSeam, AScopeOfTheCurrentDeviceIsFree) {
   const int device = current_device();
-  { const DeviceGuard guard(device); }
+  { const DeviceScope scope(device); }
   EXPECT_EQ(current_device(), device);
-  EXPECT_EQ(wick::detail::thread_state().cuda_device, device);
+}
+
+TEST(CudaSeam, ThereIsNothingToTellAtFirst) {
+  for (int d = 0; d < kMaxDevices; ++d) look(d);
 }
 
 TEST(CudaSeam, ErrorsOfTheRuntimeHaveTheirTypes) {
-  // cudaErrorMemoryAllocation, cudaErrorIllegalAddress, cudaErrorInvalidValue
+  // cudaErrorMemoryAllocation, cudaErrorInvalidValue
   EXPECT_THROW(throw_error(2, "test"), OutOfMemoryError);
-  EXPECT_THROW(throw_error(700, "test"), DeviceLost);
   const std::string text = error_of<DeviceError>([] { throw_error(1, "a test"); });
   EXPECT_EQ(text, "cuda: a test failed: invalid argument");
+}
+
+void lose_a_device() {
+  // cudaErrorIllegalAddress, then what comes of it; the first is what everything tells.
+  const std::string expected =
+      "cuda: device cuda:0 is lost: an illegal memory access was encountered, noticed in a test; "
+      "its tensors are gone, restart the program";
+  bool good = error_of<DeviceLost>([] { throw_error(700, "a test"); }) == expected;
+  good &= error_of<DeviceLost>([] { throw_error(719, "another"); }) == expected;
+  good &= error_of<DeviceLost>([] { throw_error(1, "another"); }) == expected;
+  good &= error_of<DeviceLost>([] { look(0); }) == expected;
+  good &= error_of<DeviceLost>([] { allocate(16, 0, nullptr); }) == expected;
+  look(1);
+  deallocate(&good, 0, nullptr);  // quiet
+  std::exit(good ? 0 : 1);
+}
+
+TEST(CudaSeamDeathTest, ALostDeviceIsRemembered) {
+  testing::GTEST_FLAG(death_test_style) = "threadsafe";  // in a process of its own
+  EXPECT_EXIT(lose_a_device(), testing::ExitedWithCode(0), "");
 }
 
 TEST(CudaSeam, BlasSaysWhetherItCanBeUsed) {

@@ -40,7 +40,7 @@ Index some_index(int64_t count, int64_t size) {
 
 template <class T>
 void expect_select(int64_t outer, int64_t size, int64_t inner, int64_t count) {
-  const IndexArgs args{dtype_of<T>, outer, size, inner, count, "index_select"};
+  const IndexArgs args{dtype_of<T>, outer, size, inner, count, FaultOp::IndexSelect};
   const Array<T> x(outer * size * inner), y(outer * count * inner);
   for (int64_t i = 0; i < x.size; ++i) x[i] = number<T>(i % 120);
   const Index index = some_index(count, size);
@@ -84,7 +84,7 @@ TEST(IndexSelect, ManyRows) {
 
 template <class T>
 void expect_add(int64_t outer, int64_t size, int64_t inner, int64_t count, int64_t skip = -1) {
-  const IndexArgs args{dtype_of<T>, outer, size, inner, count, "index_add"};
+  const IndexArgs args{dtype_of<T>, outer, size, inner, count, FaultOp::IndexAdd};
   const Array<T> y(outer * count * inner), x(outer * size * inner), expected(x.size);
   // Sums of floats like these depend on the order of their terms.
   const auto value = [](int64_t i) {
@@ -155,8 +155,8 @@ TEST(IndexAdd, IntegersWrap) {
   int8_t x[1] = {127}, y[1] = {3};
   int64_t wide[1] = {INT64_MAX}, one[1] = {1};
   const int64_t index[1] = {0};
-  cpu::index_add({kInt8, 1, 1, 1, 1, "index_add"}, y, index, -1, x);
-  cpu::index_add({kInt64, 1, 1, 1, 1, "index_add"}, one, index, -1, wide);
+  cpu::index_add({kInt8, 1, 1, 1, 1, FaultOp::IndexAdd}, y, index, -1, x);
+  cpu::index_add({kInt64, 1, 1, 1, 1, FaultOp::IndexAdd}, one, index, -1, wide);
   EXPECT_EQ(x[0], -126);
   EXPECT_EQ(wide[0], INT64_MIN);
 }
@@ -174,7 +174,7 @@ std::string message_of(const Call& call) {
 TEST(IndexErrors, NameOpPositionAndLimitBeforeAnythingIsWritten) {
   const float x[10] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
   float y[8] = {};
-  IndexArgs args{kFloat32, 1, 5, 2, 4, "index_select"};
+  IndexArgs args{kFloat32, 1, 5, 2, 4, FaultOp::IndexSelect};
   const auto select = [&](Index index) {
     return message_of([&] { cpu::index_select(args, x, index.data(), y); });
   };
@@ -184,7 +184,7 @@ TEST(IndexErrors, NameOpPositionAndLimitBeforeAnythingIsWritten) {
             "index_select: index -1 at position 1 is out of range for dimension of size 5");
   EXPECT_EQ(select({5, 0, 0, 0}),
             "index_select: index 5 at position 0 is out of range for dimension of size 5");
-  args.op = "embedding";
+  args.op = FaultOp::Embedding;
   EXPECT_EQ(select({0, 1, 2, 7}),
             "embedding: index 7 at position 3 is out of range for 5 embeddings");
   for (float v : y) EXPECT_EQ(v, 0);
@@ -194,7 +194,7 @@ TEST(IndexErrors, NameOpPositionAndLimitBeforeAnythingIsWritten) {
     return message_of([&] { cpu::index_add(args, y, index.data(), skip, sum); });
   };
   for (float& v : y) v = 1;
-  args.op = "index_add";
+  args.op = FaultOp::IndexAdd;
   EXPECT_EQ(add({0, 1, 2, 7}, -1),
             "index_add: index 7 at position 3 is out of range for dimension of size 5");
   EXPECT_EQ(add({0, -1, 2, 3}, -1),
@@ -209,7 +209,7 @@ TEST(IndexErrors, NameOpPositionAndLimitBeforeAnythingIsWritten) {
 TEST(IndexErrors, EmptyDimension) {
   const int64_t index[1] = {0};
   float y[1];
-  EXPECT_THROW(cpu::index_select({kFloat32, 1, 0, 1, 1, "index_select"}, nullptr, index, y),
+  EXPECT_THROW(cpu::index_select({kFloat32, 1, 0, 1, 1, FaultOp::IndexSelect}, nullptr, index, y),
                IndexError);
 }
 

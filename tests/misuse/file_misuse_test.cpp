@@ -390,6 +390,6 @@ MISUSE(Batches, restored_from_larger_set, ValueError, "position 8", "data set of
   state.position = 8;
   data::Batches(4, 2).restore(state);
 }
-MISUSE(Batches, larger_than_memory, OutOfMemoryError, "out of host memory") {
+MISUSE(Batches, larger_than_memory, OutOfMemoryError, "out of", "memory", "requested") {
   data::Batches(int64_t{1} << 50, 2).start_epoch();
 }

@@ -6,6 +6,7 @@
 #include <tests/support/files.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -75,6 +76,12 @@ std::vector<char> bytes_of(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
+// The device of the tests, which the sample takes as an option.
+std::string on_test_device() {
+  const char* device = std::getenv("WICK_TEST_DEVICE");
+  return device && *device ? std::string("--device ") + device + " " : "";
+}
+
 class ImageClassifier : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -90,7 +97,7 @@ class ImageClassifier : public ::testing::Test {
   }
   Outcome train(const std::string& checkpoint, const std::string& more) {
     return run("--data " + folder_.string() + " --checkpoint " + (folder_ / checkpoint).string() +
-               " --batch-size 32 " + more);
+               " --batch-size 32 " + on_test_device() + more);
   }
   fs::path folder_;
 };

@@ -1,11 +1,11 @@
 #include <cuda_runtime.h>
 #include <gtest/gtest.h>
 
-#include <wick/core/check.h>
+#include <wick/core/cuda.h>
 #include <wick/kernels/conv.h>
 #include <wick/kernels/cuda/allocator.h>
+#include <wick/kernels/cuda/blas.h>
 #include <wick/kernels/cuda/dnn.h>
-#include <wick/kernels/cuda/runtime.h>
 
 #include <tests/simt/control.h>
 
@@ -309,17 +309,23 @@ TEST(CudaConvCudnn, TakesUnrepeatableAlgorithmsOnlyWhereAllowed) {
   EXPECT_EQ(simt::cudnn_statistics().unrepeatable, before + 2);  // both gradients
 }
 
-TEST(CudaConvCudnn, KeepsAllBitsOfFloat32) {
-  // 1 + 2^-20 would lose its last bits in TF32.
+TEST(CudaConvCudnn, KeepsAllBitsOfFloat32UnlessTf32IsAllowed) {
   const float value = 1 + 0x1p-20f, one = 1;
-  float result = 0;
   ConvArgs args = args_of(fresh(), DType::Float32, false);
   args.c = args.k = args.in[0] = args.out[0] = args.kernel[0] = 1;
   args.padding[0] = 0;
   const Buffer x(4, 0, &value), weight(4, 0, &one), y(4);
-  ASSERT_TRUE(dnn_conv(args, x.data(), weight.data(), y.data()));
-  y.read(&result);
-  EXPECT_EQ(result, value);
+  const auto result = [&] {
+    float v = 0;
+    EXPECT_TRUE(dnn_conv(args, x.data(), weight.data(), y.data()));
+    y.read(&v);
+    return v;
+  };
+  EXPECT_EQ(result(), value);
+  allow_tf32_in_libraries(true);
+  EXPECT_EQ(result(), 1);
+  allow_tf32_in_libraries(false);
+  EXPECT_EQ(result(), value);
 }
 
 TEST(CudaConvCudnn, SizesBeyondItsOwnAreLeftAlone) {
@@ -336,13 +342,10 @@ TEST(CudaConvCudnn, SizesBeyondItsOwnAreLeftAlone) {
 
 TEST(CudaConvCudnn, WorksOnEveryStreamAndDevice) {
   for (const int device : {0, 1}) {
-    const DeviceGuard guard(device);
-    void* const previous = current_stream();
-    for (void* const stream : {static_cast<void*>(nullptr), pooled_stream(device)}) {
-      set_current_stream(device, stream);
+    for (const Stream& stream : {default_stream(device), stream_from_pool(device)}) {
+      const StreamGuard guard(stream);
       check(args_of({}, DType::Float32, false));
     }
-    set_current_stream(device, previous);
   }
   EXPECT_GE(simt::cudnn_statistics().handles, 4);
 }
@@ -352,8 +355,7 @@ TEST(CudaConvCudnn, WorksOnEveryStreamAndDevice) {
 TEST(CudaConvCudnn, AFailureIsOneErrorAndLeavesNothing) {
   for (int64_t n = 1;; ++n) {
     ASSERT_LT(n, 200);
-    void* const previous = current_stream();
-    set_current_stream(0, pooled_stream(0));  // a handle of its own
+    const StreamGuard guard(stream_from_pool());  // a handle of its own
     const ConvArgs args = args_of(fresh(), DType::Float32, false);
     const auto before = simt::cudnn_statistics();
     simt::fail_call(simt::Call::Library, n);
@@ -370,7 +372,6 @@ TEST(CudaConvCudnn, AFailureIsOneErrorAndLeavesNothing) {
     const bool reached = simt::calls(simt::Call::Library) >= n;
     simt::fail_call(simt::Call::Library, 0);
     check(args);
-    set_current_stream(0, previous);
     const auto after = simt::cudnn_statistics();
     EXPECT_EQ(after.descriptors, before.descriptors + 12) << n;  // three plans of four
     EXPECT_LE(after.handles, before.handles + 1) << n;

@@ -39,7 +39,8 @@ struct LaunchInfo {
   size_t shared_bytes;  // dynamic
 };
 
-// ---- machine.cpp: runs kernels ---------------------------------------------------------------------
+// ---- machine.cpp: runs kernels
+// ---------------------------------------------------------------------
 
 /// Runs every thread of the grid, which is `thread(context)`; context is a copy of the kernel's
 /// parameters of `context_bytes`, which kernels may read and not write. Throws Error.
@@ -53,7 +54,8 @@ struct Statistics {
 };
 Statistics& statistics();
 
-// ---- symbols.cpp -----------------------------------------------------------------------------------
+// ---- symbols.cpp
+// -----------------------------------------------------------------------------------
 
 /// The demangled name of the function that starts at, or contains, `code`; "?" if unknown. Local
 /// symbols too: it reads the program's own symbol table.
@@ -65,7 +67,8 @@ std::string source_line(const void* code);
 /// $WICK_SIMT_KERNEL_LOG, one a line, where that is set.
 void note_executed(const void* kernel);
 
-// ---- memory.cpp: devices and their memory ----------------------------------------------------------
+// ---- memory.cpp: devices and their memory
+// ----------------------------------------------------------
 
 constexpr int kMaxDevices = 4;
 int device_count();  // 2, or WICK_SIMT_DEVICES (0: as on a machine without a GPU)
@@ -103,17 +106,22 @@ struct DeviceAccess {
   DeviceAccess& operator=(const DeviceAccess&) = delete;
 };
 
-// ---- stream.cpp: order of work -----------------------------------------------------------------------
+// ---- stream.cpp: order of work
+// -----------------------------------------------------------------------
 
 /// Throws Error, which begins with `what`, unless the stream is live and belongs to `device`.
 void require_stream(cudaStream_t stream, int device, const std::string& what);
-/// Gives a stream work (recorded, if the stream is being captured). What is thrown by `work`
-/// comes out of the call that waits for it. The runtime's mutex is held while it runs.
-void enqueue(cudaStream_t stream, const char* what, std::function<void()> work);
+/// Gives a stream work (recorded, if the stream is being captured: then it runs once for every
+/// launch of the graph). What is thrown by `work` comes out of the call that waits for it. The
+/// runtime's mutex is held while it runs. An error: the stream takes none (a lost device, a
+/// capture that has become invalid).
+cudaError_t enqueue(cudaStream_t stream, const char* what, std::function<void()> work);
 /// gpu::launch: the checks of a real launch, then enqueue. `run` calls run_grid.
-cudaError_t launch(const LaunchInfo& info, cudaStream_t stream, std::function<void(int device)> run);
+cudaError_t launch(const LaunchInfo& info, cudaStream_t stream,
+                   std::function<void(int device)> run);
 
-// ---- fault.cpp: what goes wrong on purpose --------------------------------------------------------------
+// ---- fault.cpp: what goes wrong on purpose
+// --------------------------------------------------------------
 
 enum class Call : uint8_t { Allocation, Launch, Library };
 /// Counts a call; true if it is the one that is to fail (control.h: fail_call).
@@ -122,7 +130,8 @@ bool should_fail(Call call);
 /// child); cudaSuccess: none.
 cudaError_t permanent_error(int device);
 
-// ---- checker.cpp: every access of an instrumented kernel ---------------------------------------------------
+// ---- checker.cpp: every access of an instrumented kernel
+// ---------------------------------------------------
 
 /// Whether any kernel file of the program was compiled with -fsanitize=thread.
 namespace checker {
@@ -130,9 +139,9 @@ bool active();
 void device_heap(int device, char* base, size_t bytes);  // reserves the shadow of a heap
 void allocated(void* p, size_t bytes);
 void freed(void* p, size_t bytes);
-void written(void* p, size_t bytes);                         // by a copy, a memset, a library
-void copied(void* dst, const void* src, size_t bytes);       // device to device
-void pinned(void* p, size_t bytes, bool is_pinned);          // kernels may use it, initialised
+void written(void* p, size_t bytes);                    // by a copy, a memset, a library
+void copied(void* dst, const void* src, size_t bytes);  // device to device
+void pinned(void* p, size_t bytes, bool is_pinned);     // kernels may use it, initialised
 /// Throws Error if a byte was never written: a library reads it.
 void require_initialised(const void* p, size_t bytes, const std::string& what);
 }  // namespace checker
