@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <wick/core/check.h>
+#include <wick/core/cuda.h>
 #include <wick/kernels/conv.h>
 #include <wick/kernels/cuda/allocator.h>
 #include <wick/kernels/cuda/dnn.h>
@@ -336,13 +337,10 @@ TEST(CudaConvCudnn, SizesBeyondItsOwnAreLeftAlone) {
 
 TEST(CudaConvCudnn, WorksOnEveryStreamAndDevice) {
   for (const int device : {0, 1}) {
-    const DeviceGuard guard(device);
-    void* const previous = current_stream();
-    for (void* const stream : {static_cast<void*>(nullptr), pooled_stream(device)}) {
-      set_current_stream(device, stream);
+    for (const Stream& stream : {default_stream(device), stream_from_pool(device)}) {
+      const StreamGuard guard(stream);
       check(args_of({}, DType::Float32, false));
     }
-    set_current_stream(device, previous);
   }
   EXPECT_GE(simt::cudnn_statistics().handles, 4);
 }
@@ -352,8 +350,7 @@ TEST(CudaConvCudnn, WorksOnEveryStreamAndDevice) {
 TEST(CudaConvCudnn, AFailureIsOneErrorAndLeavesNothing) {
   for (int64_t n = 1;; ++n) {
     ASSERT_LT(n, 200);
-    void* const previous = current_stream();
-    set_current_stream(0, pooled_stream(0));  // a handle of its own
+    const StreamGuard guard(stream_from_pool(0));  // a handle of its own
     const ConvArgs args = args_of(fresh(), DType::Float32, false);
     const auto before = simt::cudnn_statistics();
     simt::fail_call(simt::Call::Library, n);
@@ -370,7 +367,6 @@ TEST(CudaConvCudnn, AFailureIsOneErrorAndLeavesNothing) {
     const bool reached = simt::calls(simt::Call::Library) >= n;
     simt::fail_call(simt::Call::Library, 0);
     check(args);
-    set_current_stream(0, previous);
     const auto after = simt::cudnn_statistics();
     EXPECT_EQ(after.descriptors, before.descriptors + 12) << n;  // three plans of four
     EXPECT_LE(after.handles, before.handles + 1) << n;
