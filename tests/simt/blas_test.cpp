@@ -230,13 +230,12 @@ TEST_F(Blas, StreamsDoNotShareAWorkspace) {
   const Tensor a = numbers({20, 64}, kFloat32, 0), b = numbers({64, 24}, kFloat32, 1);
   const Tensor other = a * 3;
   cuda::synchronize(0);
-  void* const stream = cuda::pooled_stream(0);
+  const cuda::Stream stream = cuda::stream_from_pool(0);
   std::vector<Tensor> here, there;
   for (int i = 0; i < 8; ++i) {
     here.push_back(matmul(a, b));
-    cuda::set_current_stream(0, stream);
+    const cuda::StreamGuard guard(stream);
     there.push_back(matmul(other, b));
-    cuda::set_current_stream(0, nullptr);
   }
   cuda::synchronize(0);
   const Tensor wanted = matmul(a.cpu(), b.cpu());

@@ -1,6 +1,7 @@
 #include <cuda_runtime.h>
 #include <gtest/gtest.h>
 
+#include <wick/core/check.h>
 #include <wick/core/cuda.h>
 #include <wick/kernels/conv.h>
 #include <wick/kernels/cuda/allocator.h>
@@ -355,7 +356,7 @@ TEST(CudaConvCudnn, WorksOnEveryStreamAndDevice) {
 TEST(CudaConvCudnn, AFailureIsOneErrorAndLeavesNothing) {
   for (int64_t n = 1;; ++n) {
     ASSERT_LT(n, 200);
-    const StreamGuard guard(stream_from_pool());  // a handle of its own
+    const StreamGuard guard(stream_from_pool(0));  // a handle of its own
     const ConvArgs args = args_of(fresh(), DType::Float32, false);
     const auto before = simt::cudnn_statistics();
     simt::fail_call(simt::Call::Library, n);
