@@ -58,6 +58,14 @@ Tensor laid(const Tensor& x, bool channels_last) {
   return channels_last ? x.contiguous(MemoryFormat::ChannelsLast) : x;
 }
 
+/// The same, one element off the alignment of any allocation.
+Tensor misaligned(const Tensor& x, bool channels_last) {
+  const Tensor y = channels_last ? x.permute({0, 2, 3, 1}) : x;
+  const Tensor flat = cat({zeros({1}, x.options()), y.reshape(-1)}).slice(0, 1).view(y.sizes());
+  return channels_last ? flat.permute({0, 3, 1, 2}) : flat;
+}
+
+// Aligned tensors go to cuDNN where it is there, others to wick's own kernels.
 TEST_F(CudaLayers, Conv2d) {
   struct Case {
     Sizes x, weight;
@@ -77,10 +85,12 @@ TEST_F(CudaLayers, Conv2d) {
     for (const bool channels_last : {false, true})
       for (const DType dtype : kFloatTypes) {
         const auto f = [&](const Outputs& in) {
-          const Tensor x = laid(in[0], channels_last);
+          const Tensor x = laid(in[0], channels_last), off = misaligned(in[0], channels_last);
+          const Tensor &weight = in[1], off_weight = misaligned(in[1], channels_last);
           return Outputs{
-              conv2d(x, in[1], in[2], c.stride, c.padding, c.dilation, c.groups),
-              conv2d(x, laid(in[1], true), {}, c.stride, c.padding, c.dilation, c.groups)};
+              conv2d(x, weight, in[2], c.stride, c.padding, c.dilation, c.groups),
+              conv2d(x, laid(weight, true), {}, c.stride, c.padding, c.dilation, c.groups),
+              conv2d(off, off_weight, in[2], c.stride, c.padding, c.dilation, c.groups)};
         };
         expect_parity(
             str(dtype, " ", IntArrayRef(c.x), " * ", IntArrayRef(c.weight),

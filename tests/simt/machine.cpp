@@ -66,9 +66,7 @@ void Machine::run(const LaunchInfo& info, int device, void (*thread)(void*), voi
   random_ = options().seed * 0xd1342543de82ef95u + next_random(state);
   blockDim = info.block;
   gridDim = info.grid;
-  for (unsigned i = 0; i < kMaxThreads; ++i)
-    threads_[i].index = {i % info.block.x, i / info.block.x % info.block.y,
-                         i / (info.block.x * info.block.y)};
+  place_threads();
   checker::begin_launch(device, info, context, context_bytes);
   running_ = &host_;
   {
@@ -80,6 +78,13 @@ void Machine::run(const LaunchInfo& info, int device, void (*thread)(void*), voi
     recover();
     throw Error(message);
   }
+}
+
+void Machine::place_threads() {
+  const auto [x, y, z] = blockDim;
+  if (placed_.x == x && placed_.y == y && placed_.z == z) return;
+  placed_ = blockDim;
+  for (unsigned i = 0; i < x * y * z; ++i) threads_[i].index = {i % x, i / x % y, i / (x * y)};
 }
 
 std::vector<uint64_t> Machine::block_order(uint64_t blocks) {

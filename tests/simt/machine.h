@@ -60,6 +60,7 @@ class Machine {
  private:
   // machine.cpp
   [[noreturn]] void fail(const void* text, std::string (*call)(const void*), const void* code);
+  void place_threads();
   void run_blocks();
   void run_block();
   void run_threads(Fiber& self);
@@ -89,6 +90,7 @@ class Machine {
   void* take_shared(size_t bytes, size_t alignment);
 
   std::array<Thread, kMaxThreads> threads_;
+  dim3 placed_{0, 0, 0};  // the size of block that the threads' indices are for
   std::array<Warp, kMaxThreads / kLanes> warps_;
   uint32_t ready_warps_ = 0;
   int size_ = 0;       // threads of the block

@@ -48,9 +48,10 @@ struct Expectation {
 };
 using Cases = std::map<std::string, std::vector<Expectation>>;
 
-/// C: a report, W: wrong results, X: died, H: still running after the limit, '.': nothing.
+/// C: a report, W: wrong results, X: died, H: still running after the limit, '.': nothing was seen,
+/// ' ': was not run.
 struct Outcome {
-  char sign = 'X';
+  char sign = ' ';
   std::string text;
 };
 
@@ -87,7 +88,7 @@ Outcome run(const std::string& argument, const std::vector<std::string>& setting
   std::string program = WICK_SIMT_BUGS, name = argument;
   char* const argv[] = {program.data(), name.data(), nullptr};
 
-  Outcome outcome;
+  Outcome outcome{'X', ""};
   int ends[2];
   if (::pipe(ends) != 0) return outcome;
   posix_spawn_file_actions_t actions;
@@ -174,9 +175,11 @@ bool is_met(const Expectation& e, const Outcome& outcome) {
   return e.kind == kReport ? has_report(outcome, e.pattern) : outcome.sign == 'W';
 }
 
+bool takes_long(const std::string& name) { return name.find("long_") != std::string::npos; }
+
 /// Chance matters for what is right or wrong, hardly for reports, and not where nothing is said.
 int seeds_of(const std::string& name, const std::vector<Expectation>& expectations) {
-  if (name.find("long_") != std::string::npos) return 2;
+  if (takes_long(name)) return 2;
   if (is_control(name)) return kVariant == kAsan ? 5 : kSeeds;
   int seeds = 1;
   for (const Expectation& e : expectations)
@@ -204,13 +207,15 @@ struct Results {
 Results run_all(const std::string& name, int seeds) {
   Results results;
   for (int seed = 1; seed <= seeds; ++seed) results.random.push_back(run_seed(name, seed));
-  results.forward = run(name, {"WICK_SIMT_ORDER=forward"});
-  results.reverse = run(name, {"WICK_SIMT_ORDER=reverse"});
-  results.eager = run(name, {"WICK_SIMT_LAZY=0"});
-  if (kVariant == kFast) results.protect = run(name, {"WICK_SIMT_PROTECT=1"});
+  if (!takes_long(name)) {
+    results.forward = run(name, {"WICK_SIMT_ORDER=forward"});
+    results.reverse = run(name, {"WICK_SIMT_ORDER=reverse"});
+    results.eager = run(name, {"WICK_SIMT_LAZY=0"});
+    if (kVariant == kFast) results.protect = run(name, {"WICK_SIMT_PROTECT=1"});
+  }
   std::printf("%-30s %3d/%-2d %-4s %-8c%-8c%-6c%c\n", name.c_str(), results.caught(), seeds,
               results.signs().c_str(), results.forward.sign, results.reverse.sign,
-              results.eager.sign, kVariant == kFast ? results.protect.sign : ' ');
+              results.eager.sign, results.protect.sign);
   std::fflush(stdout);
   return results;
 }
@@ -239,8 +244,8 @@ TEST(PlantedBugs, has_all_cases) {
   const Cases cases = read_cases();
   const auto controls = std::count_if(cases.begin(), cases.end(),
                                       [](const auto& entry) { return is_control(entry.first); });
-  EXPECT_GE(controls, 20);
-  EXPECT_GE(static_cast<ptrdiff_t>(cases.size()) - controls, 100);
+  EXPECT_GE(controls, 35);
+  EXPECT_GE(static_cast<ptrdiff_t>(cases.size()) - controls, 160);
 }
 
 // The variants are built and run apart from each other; together they must leave nothing out.
@@ -273,12 +278,8 @@ TEST(PlantedBugs, controls_are_clean) {
     SCOPED_TRACE(name);
     const Results results = run_all(name, seeds_of(name, expectations));
     for (const Outcome& o : results.random) EXPECT_EQ(o.sign, '.') << o.text;
-    EXPECT_EQ(results.forward.sign, '.') << results.forward.text;
-    EXPECT_EQ(results.reverse.sign, '.') << results.reverse.text;
-    EXPECT_EQ(results.eager.sign, '.') << results.eager.text;
-    if (kVariant == kFast) {
-      EXPECT_EQ(results.protect.sign, '.') << results.protect.text;
-    }
+    for (const Outcome* o : {&results.forward, &results.reverse, &results.eager, &results.protect})
+      EXPECT_TRUE(o->sign == '.' || o->sign == ' ') << o->sign << ": " << o->text;
   }
 }
 

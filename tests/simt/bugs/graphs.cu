@@ -154,7 +154,7 @@ BUG(graph_expected_to_run, wrong(kAll)) {
   end();
   return x.get() != all(1);
 }
-BUG(graph_fork_without_wait, sometimes_wrong(kFast | kAsan | kCheck)) {
+BUG(graph_fork_without_wait, sometimes_wrong(kAll)) {
   const cudaStream_t side = new_stream();
   const Array<float> x = zeroes(), y = zeroes();
   begin();
