@@ -46,7 +46,7 @@ __global__ void __launch_bounds__(kThreads)
   GPU_SHARED(RowLoss<C>, shared, [kThreads]);
   const RowThread t(g);
   const Weights<T> w{weight};
-  const C smoothing = static_cast<C>(args.label_smoothing);
+  const C smoothing = args.fused_softmax ? static_cast<C>(args.label_smoothing) : C(0);
   for (int64_t group = blockIdx.x; group * t.outputs < g.rows; group += gridDim.x) {
     const int64_t row = group * t.outputs + t.output;
     const int64_t base = g.offset(row);
@@ -66,7 +66,7 @@ __global__ void __launch_bounds__(kThreads)
     if (row >= g.rows || t.lane != 0) continue;  // no barrier but that of the next group follows
     C log_sum = 0;
     if (args.fused_softmax) {
-      log_sum = sums.exponentials.max + ::log(sums.exponentials.sum);
+      log_sum = sums.exponentials.max + ::log(sums.exponentials.total());
       log_sum_exp[row] = log_sum;
     }
     const int64_t label = target[row];
@@ -99,7 +99,7 @@ __global__ void __launch_bounds__(kThreads)
                         const Compute<T>* log_sum_exp, T* grad_x) {
   using C = Compute<T>;
   const Weights<T> w{weight};
-  const C smoothing = static_cast<C>(args.label_smoothing);
+  const C smoothing = args.fused_softmax ? static_cast<C>(args.label_smoothing) : C(0);
   const C share = smoothing / static_cast<C>(g.dim);
   const C all = weight_sum ? *weight_sum : static_cast<C>(g.dim);
   for (int64_t i = first_item(); i < g.rows * g.dim; i += item_step()) {

@@ -1,3 +1,4 @@
+#include <tests/support/cuda.h>
 #include <tests/support/expect.h>
 #include <wick/core/autograd.h>
 
@@ -5,6 +6,7 @@ namespace wick {
 namespace {
 
 using test::expect_tensor;
+using test::finish;
 
 class Index : public test::Float64Test {};
 
@@ -51,10 +53,10 @@ TEST_F(Index, Stack) {
 
 TEST_F(Index, Errors) {
   const Tensor x = ones({2, 3});
-  EXPECT_THROW(index_select(x, 0, tensor({2})), IndexError);
-  EXPECT_THROW(index_select(x, 0, tensor({-1})), IndexError);
-  EXPECT_THROW(index_select(ones({2, 0}), 0, tensor({7})), IndexError);
-  EXPECT_THROW(embedding(x, tensor({5})), IndexError);
+  EXPECT_THROW(finish(index_select(x, 0, tensor({2}))), IndexError);
+  EXPECT_THROW(finish(index_select(x, 0, tensor({-1}))), IndexError);
+  EXPECT_THROW(finish(index_select(ones({2, 0}), 0, tensor({7}))), IndexError);
+  EXPECT_THROW(finish(embedding(x, tensor({5}))), IndexError);
   EXPECT_THROW(index_select(x, 2, tensor({0})), IndexError);
   EXPECT_THROW(index_select(x, 0, tensor({{0}})), ShapeError);
   EXPECT_ERROR(DTypeError,

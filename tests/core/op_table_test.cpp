@@ -1,3 +1,4 @@
+#include <tests/support/cuda.h>
 #include <tests/support/files.h>
 #include <tests/support/op_case.h>
 #include <tests/support/reference.h>
@@ -87,6 +88,7 @@ TEST(OpTable, WrongUsesAreNamed) {
     SCOPED_TRACE(str(use.name, ": ", use.text));
     try {
       use.call();
+      finish_device_work();
       ADD_FAILURE() << "no error";
     } catch (const Error& error) {
       const std::string text = error.what();

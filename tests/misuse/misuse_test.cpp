@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 #include <tests/misuse/misuse.h>
+#include <tests/support/cuda.h>
 #include <tests/support/files.h>
 #include <unistd.h>
 #include <wick/core/autograd.h>
@@ -44,6 +45,7 @@ std::string state_after(int64_t tensors_before, int64_t nodes_before) {
   std::string type = "nothing", text;
   try {
     use();
+    finish_device_work();
   } catch (const Error& error) {
     type = typeid(error).name();
     text = error.what();

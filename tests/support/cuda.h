@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <wick/core/cuda.h>
 #include <wick/core/options.h>
+#include <wick/core/tensor.h>
 #include <string>
 
 // Tests that need GPUs, real or emulated.
@@ -22,6 +23,8 @@ inline const Device kCuda1(kCUDA, 1);
 inline void finish_device_work() {
   for (int d = 0; d < cuda::device_count(); ++d) cuda::synchronize(d);
 }
+
+inline void finish(const Tensor&) { finish_device_work(); }
 
 /// The text of the E that f, or the work that it gave the devices, throws.
 template <class E, class F>
