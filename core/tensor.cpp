@@ -146,7 +146,8 @@ bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool e
   const Tensor x = a.to(kFloat64);
   const Tensor y = b.to(kFloat64);
   // Equality first: inf - inf is not a number.
-  Tensor close = where(eq(x, y), true, le(abs(sub(x, y)), add(mul(abs(y), rtol), atol)));
+  const Tensor yes = ones({}, TensorOptions(kBool).device(kCPU));
+  Tensor close = where(eq(x, y), yes, le(abs(sub(x, y)), add(mul(abs(y), rtol), atol)));
   // |x - inf| <= inf would pass for every finite x.
   close = where(eq(abs(y), HUGE_VAL), eq(x, y), close);
   if (equal_nan) close = where(ne(x, x), ne(y, y), close);

@@ -95,12 +95,13 @@ Tensor& Optimizer::resolve(size_t g, size_t i) {
 
 OrderedDict<std::string, Tensor> Optimizer::state_dict() const {
   OrderedDict<std::string, Tensor> state("State");
+  const TensorOptions cpu(kCPU);  // settings are the host's
   size_t index = 0;
   for (size_t g = 0; g < groups_.size(); ++g) {
     for (const auto& [name, value] : groups_[g].options().numbers())
-      state.insert(str("group.", g, ".", name), full({}, *value, kFloat64));
+      state.insert(str("group.", g, ".", name), full({}, *value, cpu.dtype(kFloat64)));
     for (const auto& [name, value] : groups_[g].options().switches())
-      state.insert(str("group.", g, ".", name), full({}, *value, kBool));
+      state.insert(str("group.", g, ".", name), full({}, *value, cpu.dtype(kBool)));
     for (size_t i = 0; i < groups_[g].params().size(); ++i, ++index) {
       for (size_t b = 0; b < buffer_names().size(); ++b) {
         if (buffers_[g][i][b].defined())
