@@ -182,6 +182,16 @@ TEST_F(Blas, Tf32OnlyIfAllowed) {
             8 * (1 + 0x1p-12) * (1 + 0x1p-12));
 }
 
+TEST_F(Blas, PartsOfSumsAreNotRoundedToHalf) {
+  // 2049 - 2048: in float16, 2049 is 2048.
+  Tensor a = zeros({1, 64}, TensorOptions(kFloat16).device(kCPU));
+  a[0][0].fill_(2048);
+  a[0][1].fill_(1);
+  a[0][40].fill_(-2048);
+  const Tensor b = ones({64, 8}, TensorOptions(kFloat16).device(kGpu));
+  EXPECT_EQ(matmul(a.to(kGpu), b).cpu()[0][7].item<float>(), 1.0f);
+}
+
 TEST_F(Blas, LayoutsAndBatches) {
   for (const DType dtype : kFloats) {
     for (const int64_t m : {1, 5, 70}) {
