@@ -129,6 +129,28 @@ TEST_F(Blas, WhatTheLibraryRefusesIsDoneWithoutIt) {
   }
 }
 
+TEST_F(Blas, ABiasThatIsNotFusedLeavesTheProductToTheLibrary) {
+  simt::refuse_epilogue(CUBLASLT_EPILOGUE_BIAS);
+  const Tensor x = numbers({3, 12}, kFloat32, 0), weight = numbers({7, 12}, kFloat32, 1);
+  const Tensor bias = numbers({7}, kFloat32, 2);
+  EXPECT_EQ(launches([&] { linear(x, weight, bias); }), 1u);
+  expect_near(linear(x, weight, bias), linear(x.cpu(), weight.cpu(), bias.cpu()));
+}
+
+TEST_F(Blas, RowsThatRepeat) {
+  const Tensor row = numbers({9}, kFloat32, 0), b = numbers({9, 7}, kFloat32, 1);
+  const Tensor c = zeros({4, 7}, TensorOptions(kFloat32).device(kGpu));
+  MatmulArgs args;
+  args.m = 4;
+  args.n = args.ldb = args.ldc = 7;
+  args.k = 9;
+  args.a = row.data_ptr();
+  args.b = b.data_ptr();
+  args.c = c.data_ptr();
+  EXPECT_EQ(launches([&] { cuda::matmul(args); }), 1u);  // nothing for the library
+  expect_near(c, matmul(row.cpu().expand({4, 9}), b.cpu()));
+}
+
 TEST_F(Blas, NanSurvivesRelu) {
   Tensor x = numbers({3, 12}, kFloat32, 0, Device(kCPU));
   x[1][2].fill_(std::numeric_limits<double>::quiet_NaN());
