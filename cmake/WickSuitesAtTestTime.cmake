@@ -21,6 +21,7 @@ foreach(line IN LISTS lines)
     continue()
   endif()
   add_test("${name}.${suite}" "${executable}" "--gtest_filter=${suite}.*" --gtest_brief=1)
+  list(APPEND wick_suites "${name}.${suite}")
   set_tests_properties("${name}.${suite}" PROPERTIES TIMEOUT ${timeout} LABELS "${labels}" ENVIRONMENT "${environment}"
                                                      WORKING_DIRECTORY "${folder}" SKIP_RETURN_CODE 77)
 endforeach()

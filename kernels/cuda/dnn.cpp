@@ -26,8 +26,8 @@
 // heuristics are asked, without timing, and the first algorithm is taken that is deterministic
 // (where that is wanted) and whose workspace is within the limit. Nothing depends on how much
 // memory is free, so that the same program chooses the same algorithms in every run. Biases are
-// left to our own kernels: cudnnAddTensor and cudnnConvolutionBackwardBias are slow in
-// channels-last memory and promise no repeatable bits.
+// left to our own kernels: cudnnAddTensor is slow in channels-last memory, and nothing says that
+// cudnnConvolutionBackwardBias is repeatable.
 namespace wick::cuda {
 namespace {
 
@@ -309,11 +309,12 @@ bool convolve(const ConvArgs& args, const void* a, const void* b, void* c) {
   Handle& h = handle_of(current_device(), native_stream());
   const std::lock_guard lock(h.mutex);
   if (h.refused) return false;
-  const Key key{D::kind, tf32_allowed(), args};
+  const bool tf32 = args.dtype == DType::Float32 && tf32_allowed();
+  const Key key{D::kind, tf32, args};
   auto it = h.plans.find(key);
   if (it == h.plans.end()) {
     auto plan = std::make_unique<Plan>();
-    choose<D>(*plan, h.handle, args, tf32_allowed());
+    choose<D>(*plan, h.handle, args, tf32);
     if (h.plans.size() >= kMaxPlans) h.plans.clear();
     it = h.plans.emplace(key, std::move(plan)).first;
   }

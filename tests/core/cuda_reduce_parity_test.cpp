@@ -84,7 +84,15 @@ TEST_F(CudaReduce, Extremes) {
     const Tensor x = tensor({least, least, most, int64_t{-1}, least + 1, int64_t{-7}}, kInt64);
     expect_parity(str("limits ", dtype), f, {x.to(dtype).view({1, 2, 3})}, kExactly);
   }
-  Tensor all = numbers({4, 40, 50}, kFloat32).abs().neg();  // nothing above zero
+  // Nothing above or below zero: what has no element must not take part.
+  const auto both = [](const Outputs& in) {
+    return Outputs{in[0].max(), in[0].neg().min(), in[0].argmax(), in[0].neg().argmin()};
+  };
+  for (const DType dtype : {kInt8, kInt64, kFloat16, kFloat64})
+    for (const int64_t n : {1, 3, 33, 200, 257, 5000})
+      expect_parity(str("negative ", dtype, " ", n), both, {numbers({n}, dtype).abs().neg() - 1},
+                    kExactly);
+  Tensor all = numbers({4, 40, 50}, kFloat32).abs().neg();
   expect_parity("negative", f, {all}, kExactly);
   all[1].fill_(-kInf);
   all[2].fill_(kInf);

@@ -91,9 +91,6 @@ size_t workspace_size(Direction direction, const Algorithm& a, const Problem& p)
   return static_cast<size_t>(p.weight_size() + p.kernel[0] * p.kernel[1] * p.kernel[2] * 4 + 40);
 }
 
-// ---- the functions of a convolution
-// ----------------------------------------------------------------
-
 struct Descriptors {
   cudnnTensorDescriptor_t x;
   cudnnFilterDescriptor_t weight;
@@ -131,7 +128,7 @@ Problem problem_of(const Api& api, const Descriptors& d) {
             {1, 1, 1},    {1, 1, 1},   {1, 1, 1},
             {0, 0, 0},    {1, 1, 1}};
   for (int i = 0; i < conv.spatial; ++i) {
-    const auto to = static_cast<size_t>(3 - conv.spatial + i);
+    const size_t to = static_cast<size_t>(3 - conv.spatial) + static_cast<size_t>(i);
     p.in[to] = x.sizes[2 + i];
     p.out[to] = y.sizes[2 + i];
     p.kernel[to] = w.sizes[2 + i];

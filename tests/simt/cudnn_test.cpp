@@ -245,7 +245,7 @@ TEST_F(Cudnn, DescriptorsRefuseNonsense) {
                                                CUDNN_DATA_FLOAT),
                Error);
   EXPECT_THROW(cudnnSetConvolutionGroupCount(conv_, 0), Error);
-  EXPECT_THROW(cudnnSetConvolutionMathType(conv_, static_cast<cudnnMathType_t>(9)), Error);
+  EXPECT_THROW(cudnnSetConvolutionMathType(nullptr, CUDNN_FMA_MATH), Error);
 }
 
 TEST_F(Cudnn, ScalesAreOneAndZeroInTheTypeOfTheSums) {

@@ -5,8 +5,8 @@
 #include <wick/core/cuda.h>
 #include <wick/kernels/conv.h>
 #include <wick/kernels/cuda/allocator.h>
+#include <wick/kernels/cuda/blas.h>
 #include <wick/kernels/cuda/dnn.h>
-#include <wick/kernels/cuda/runtime.h>
 
 #include <tests/simt/control.h>
 
@@ -310,17 +310,23 @@ TEST(CudaConvCudnn, TakesUnrepeatableAlgorithmsOnlyWhereAllowed) {
   EXPECT_EQ(simt::cudnn_statistics().unrepeatable, before + 2);  // both gradients
 }
 
-TEST(CudaConvCudnn, KeepsAllBitsOfFloat32) {
-  // 1 + 2^-20 would lose its last bits in TF32.
+TEST(CudaConvCudnn, KeepsAllBitsOfFloat32UnlessTf32IsAllowed) {
   const float value = 1 + 0x1p-20f, one = 1;
-  float result = 0;
   ConvArgs args = args_of(fresh(), DType::Float32, false);
   args.c = args.k = args.in[0] = args.out[0] = args.kernel[0] = 1;
   args.padding[0] = 0;
   const Buffer x(4, 0, &value), weight(4, 0, &one), y(4);
-  ASSERT_TRUE(dnn_conv(args, x.data(), weight.data(), y.data()));
-  y.read(&result);
-  EXPECT_EQ(result, value);
+  const auto result = [&] {
+    float v = 0;
+    EXPECT_TRUE(dnn_conv(args, x.data(), weight.data(), y.data()));
+    y.read(&v);
+    return v;
+  };
+  EXPECT_EQ(result(), value);
+  allow_tf32_in_libraries(true);
+  EXPECT_EQ(result(), 1);
+  allow_tf32_in_libraries(false);
+  EXPECT_EQ(result(), value);
 }
 
 TEST(CudaConvCudnn, SizesBeyondItsOwnAreLeftAlone) {

@@ -186,7 +186,7 @@ int Machine::pick() {
   int w = current_ / kLanes;
   if (!stay_ || (ready_warps_ >> w & 1) == 0) w = choose_bit(ready_warps_, warp_order_, r);
   const int lane = choose_bit(warps_[w].ready, lane_order_, r >> 8);
-  warps_[w].ready &= ~(1u << lane);
+  warps_[w].ready &= ~(1u << (lane & 31));
   if (warps_[w].ready == 0) ready_warps_ &= ~(1u << w);
   return w * kLanes + lane;
 }

@@ -2,8 +2,13 @@
 #include <regex.h>
 #include <tests/simt/internal.h>
 #include <tests/simt/machine_test.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <numeric>
 #include <set>
 #include <thread>
@@ -331,6 +336,26 @@ TEST(Machine, knows_the_names_of_kernels) {
   EXPECT_EQ(name, "simt::next_random(unsigned long&)");
   EXPECT_EQ(simt::function_name(nullptr), "?");
   EXPECT_EQ(simt::source_line(nullptr), "?");
+}
+
+TEST(MachineDeathTest, kernels_that_ran_are_logged) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const std::string own = testing::TempDir() + "machine_test." + std::to_string(getpid());
+  setenv("WICK_MACHINE_TEST_LOG", own.c_str(), 0);  // the process that dies inherits it
+  const std::string path = std::getenv("WICK_MACHINE_TEST_LOG");
+  const auto run_some = [&path] {
+    setenv("WICK_SIMT_KERNEL_LOG", path.c_str(), 1);
+    squares();
+    rotate_static(64, 1, 1);
+    squares();
+    order_of_threads(3, 64);
+    std::exit(0);
+  };
+  EXPECT_EXIT(run_some(), testing::ExitedWithCode(0), "");
+  std::ifstream log(path);
+  const std::string text{std::istreambuf_iterator<char>(log), {}};
+  EXPECT_EQ(text, "order_kernel\nrotate_static_kernel\nsquares_kernel\n");
+  std::remove(path.c_str());
 }
 
 TEST(Machine, counts) {

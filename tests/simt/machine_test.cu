@@ -193,6 +193,35 @@ __global__ void order_kernel(int* counter, int* order, bool meet) {
 
 // --- mistakes
 
+__device__ inline void misuse_thread(Mistake what, int mine) {
+  switch (what) {
+    case Mistake::TooMuchShared: {
+      GPU_SHARED(char, large, [40000]);
+      GPU_SHARED(char, more, [10000]);
+      large[mine] = more[mine] = 1;
+      break;
+    }
+    case Mistake::TooMuchSharedTogether: {
+      GPU_SHARED(char, part, [20000]);
+      part[mine] = 1;
+      break;
+    }
+    case Mistake::NoDynamicShared: {
+      GPU_DYNAMIC_SHARED(char, none);
+      none[mine] = 1;
+      break;
+    }
+    case Mistake::Trap:
+      if (mine == 5) __trap();
+      break;
+    case Mistake::Throw:
+      if (mine == 5) throw std::runtime_error("thrown by a thread");
+      break;
+    default:
+      break;
+  }
+}
+
 __global__ void mistake_kernel(Mistake what, int zero) {
   const int mine = static_cast<int>(threadIdx.x);
   const int lane = mine % 32;
@@ -248,28 +277,8 @@ __global__ void mistake_kernel(Mistake what, int zero) {
         __shfl_sync(kAll, mine, 0);
       }
       break;
-    case Mistake::TooMuchShared: {
-      GPU_SHARED(char, large, [40000]);
-      GPU_SHARED(char, more, [10000]);
-      large[mine] = more[mine] = 1;
-      break;
-    }
-    case Mistake::TooMuchSharedTogether: {
-      GPU_SHARED(char, part, [20000]);
-      part[mine] = 1;
-      break;
-    }
-    case Mistake::NoDynamicShared: {
-      GPU_DYNAMIC_SHARED(char, none);
-      none[mine] = 1;
-      break;
-    }
-    case Mistake::Trap:
-      if (mine == 5) __trap();
-      break;
-    case Mistake::Throw:
-      if (mine == 5) throw std::runtime_error("thrown by a thread");
-      break;
+    default:
+      misuse_thread(what, mine);
   }
 }
 

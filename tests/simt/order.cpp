@@ -24,13 +24,15 @@ void Order::warp_barrier(int warp, uint32_t lanes) {
   const Stamp now = next_tick();
   std::array<Stamp, 32> all{};
   for (uint32_t rest = lanes; rest != 0; rest &= rest - 1) {
-    const auto& lane = known_[static_cast<size_t>(warp * 32 + std::countr_zero(rest))];
+    const auto& lane =
+        known_[static_cast<size_t>(warp) * 32 + static_cast<size_t>(std::countr_zero(rest))];
     for (size_t i = 0; i < 32; ++i) all[i] = std::max(all[i], lane[i]);
   }
   for (uint32_t rest = lanes; rest != 0; rest &= rest - 1)
     all[static_cast<size_t>(std::countr_zero(rest))] = now;
   for (uint32_t rest = lanes; rest != 0; rest &= rest - 1) {
-    const auto thread = static_cast<size_t>(warp * 32 + std::countr_zero(rest));
+    const auto thread =
+        static_cast<size_t>(warp) * 32 + static_cast<size_t>(std::countr_zero(rest));
     known_[thread] = all;
     known_all_[thread] = *std::min_element(all.begin(), all.end());
   }

@@ -4,7 +4,7 @@
 // compiled with WICK_SIMT (<wick/kernels/cuda/gpu.h>). Types and the runtime's prototypes are those
 // of the CUDA Toolkit; keywords, built-in variables, collectives, atomics, intrinsics and launches
 // are the emulation's.
-#include <math.h>
+#include <math.h>  // NOLINT: for the names in the global namespace
 
 #include <cmath>
 #include <cstdint>
