@@ -5,6 +5,7 @@
 #include <wick/core/function.h>
 #include <wick/core/ops.h>
 #include <optional>
+#include <vector>
 
 // Backward runs on the devices and streams of forward, and the caller need not know.
 namespace wick::test {
@@ -96,34 +97,111 @@ TEST_F(CudaBackward, BranchesOnStreamsMeet) {
   }
 }
 
-TEST_F(CudaBackward, GradAndRetainedGradientsCanBeUsedAtOnce) {
-  WICK_NEEDS_CUDA(1);
-  const cuda::Stream a = cuda::stream_from_pool(), b = cuda::stream_from_pool();
-  const Tensor x = full({kCount}, 2, kFloat32).to(kCUDA).requires_grad_();
-  Tensor middle;
-  a.wait_stream(cuda::current_stream());
-  x.record_stream(a);
-  {
-    const cuda::StreamGuard guard(a);
-    middle = x * x;
-    middle.retain_grad();
+/// Sum of x^6 over x^2, both made on the stream.
+struct SideWork {
+  Tensor square, loss;
+  SideWork(const Tensor& x, const cuda::Stream& side) {
+    const cuda::Stream caller = cuda::current_stream();
+    side.wait_stream(caller);
+    x.record_stream(side);
+    Tensor sixth;
+    {
+      const cuda::StreamGuard guard(side);
+      square = x * x;
+      sixth = square * square * square;
+    }
+    caller.wait_stream(side);
+    sixth.record_stream(caller);
+    loss = sixth.sum();
   }
-  cuda::current_stream().wait_stream(a);
-  middle.record_stream(cuda::current_stream());
-  const Tensor loss = (middle * 3).sum();
-  loss.backward();
-  EXPECT_EQ((middle.grad() + 1).sum().item<float>(), 4.0f * kCount);
-  // What was made on the side stream is freed and made anew while this stream reads it.
+};
+
+TEST_F(CudaBackward, GradientsOfOtherStreamsCanBeUsedAtOnce) {
+  WICK_NEEDS_CUDA(1);
+  const cuda::Stream side = cuda::stream_from_pool();
+  const Tensor x = full({kCount}, 2, kFloat32).to(kCUDA).requires_grad_();
   for (int i = 0; i < 4; ++i) {
-    Tensor g = autograd::grad({branches(x, a, b)}, {x})[0];
+    const SideWork at_once(x, side);
+    EXPECT_EQ(autograd::grad({at_once.loss}, {at_once.square})[0].max().item<float>(), 48);
+    const SideWork work(x, side);
+    Tensor g = autograd::grad({work.loss}, {work.square})[0];  // 3 * 4^2, made on `side`
     const Tensor doubled = g * 2;
     g = Tensor();
     {
-      const cuda::StreamGuard guard(a);
+      // It must not have the memory that the caller has yet to read.
+      const cuda::StreamGuard guard(side);
       const Tensor other = full({kCount}, -7, TensorOptions(kFloat32).device(kCUDA));
+      side.synchronize();
     }
-    EXPECT_EQ(doubled.min().cpu().item<float>(), 2 * 60.0f * 512);
+    EXPECT_EQ(doubled.min().item<float>(), 96);
+    EXPECT_EQ(doubled.max().item<float>(), 96);
   }
+}
+
+TEST_F(CudaBackward, RetainedGradientsOfOtherStreamsToo) {
+  WICK_NEEDS_CUDA(1);
+  const cuda::Stream side = cuda::stream_from_pool();
+  const Tensor x = full({kCount}, 2, kFloat32).to(kCUDA).requires_grad_();
+  SideWork work(x, side);
+  work.square.retain_grad();
+  work.loss.backward();
+  const Tensor doubled = work.square.grad() * 2;
+  work.square = Tensor();
+  {
+    const cuda::StreamGuard guard(side);
+    std::vector<Tensor> others;
+    for (int i = 0; i < 8; ++i)
+      others.push_back(full({kCount}, -7, TensorOptions(kFloat32).device(kCUDA)));
+    side.synchronize();
+  }
+  EXPECT_EQ(doubled.min().item<float>(), 96);
+  EXPECT_EQ(doubled.max().item<float>(), 96);
+  EXPECT_EQ(x.grad().min().item<float>(), 192);
+}
+
+TEST_F(CudaBackward, AGradientIsNotOverwrittenByItsOwnStream) {
+  WICK_NEEDS_CUDA(1);
+  const cuda::Stream a = cuda::stream_from_pool(), b = cuda::stream_from_pool();
+  const Tensor x = full({kCount}, 2, kFloat32).to(kCUDA).requires_grad_();
+  const Tensor other = full({kCount}, 5, kFloat32).to(kCUDA).requires_grad_();
+  Tensor first, middle, last;
+  cuda::synchronize();
+  {
+    const cuda::StreamGuard guard(a);
+    first = other * other * other;
+  }
+  {
+    const cuda::StreamGuard guard(b);
+    middle = x * x;
+  }
+  cuda::synchronize();
+  {
+    const cuda::StreamGuard guard(a);
+    last = middle * 3 + first;
+  }
+  cuda::synchronize();
+  // `a` makes the gradient of `middle`, which `b` reads, and goes on with `first`.
+  last.sum().backward();
+  a.synchronize();
+  EXPECT_EQ(x.grad().min().item<float>(), 12);
+  EXPECT_EQ(x.grad().max().item<float>(), 12);
+  EXPECT_EQ(other.grad().max().item<float>(), 75);
+}
+
+TEST_F(CudaBackward, LeavesAreOnTheCallersStream) {
+  WICK_NEEDS_CUDA(1);
+  Tensor x = ones({4}).to(kCUDA).requires_grad_();
+  cuda::synchronize();
+  const cuda::Stream side = cuda::stream_from_pool();
+  const cuda::StreamGuard guard(side);
+  Seen at_leaf;
+  x.register_hook([&](const Tensor&) {
+    at_leaf.now();
+    return Tensor();
+  });
+  (x * 2).sum().backward();
+  EXPECT_TRUE(*at_leaf.stream == side);
+  EXPECT_EQ(x.grad().sum().item<float>(), 8);
 }
 
 TEST_F(CudaBackward, SecondOrder) {

@@ -73,6 +73,7 @@ TEST_F(CudaMemory, OfARecordedStreamIsNotUsedTooEarly) {
     // Without the mark this could have x's memory, and be written while `side` still reads it.
     const Tensor other = full({kCount}, -100, TensorOptions(kFloat32).device(kCUDA));
   }
+  cuda::default_stream().synchronize();  // all of that is written
   side.synchronize();
   EXPECT_EQ(sum.min().item<float>(), 16);
   EXPECT_EQ(sum.max().item<float>(), 16);
