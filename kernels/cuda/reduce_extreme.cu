@@ -20,7 +20,9 @@ struct Extreme {
     if (!a.any) return b;
     return beats<kMax>(b.value, a.value) ? b : a;
   }
-  __device__ void store(int64_t offset, Acc acc) const { out[offset] = down<T>(static_cast<Compute<T>>(acc.value)); }
+  __device__ void store(int64_t offset, Acc acc) const {
+    out[offset] = down<T>(static_cast<Compute<T>>(acc.value));
+  }
 };
 
 }  // namespace
