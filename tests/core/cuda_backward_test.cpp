@@ -248,12 +248,14 @@ TEST_F(CudaBackward, ErrorsLeaveTheCallersStreams) {
   WICK_NEEDS_CUDA(2);
   const cuda::Stream side = cuda::stream_from_pool(1);
   const Tensor x = ones({4}).to(kCuda1).requires_grad_();
+  cuda::synchronize(1);
   Tensor y;
   {
     const cuda::StreamGuard guard(side);
     y = x * 2;
     y.register_hook([](const Tensor&) -> Tensor { throw std::runtime_error("mine"); });
   }
+  cuda::synchronize(1);
   EXPECT_THROW(y.sum().backward(), std::runtime_error);
   EXPECT_EQ(cuda::current_device(), 0);
   EXPECT_TRUE(cuda::current_stream(1) == cuda::default_stream(1));
