@@ -15,6 +15,10 @@ fail() {
   echo "skipped: the benchmarks were not built"
   exit 77
 }
+command -v xz >/dev/null || {
+  echo 'skipped: xz is missing'
+  exit 77
+}
 
 "$root/scripts/bundle-tests" --build-dir "$build" "$scratch/bundle.tar.gz" >"$scratch/output" 2>&1 || fail 'bundle-tests'
 tar -C "$scratch" -xf "$scratch/bundle.tar.gz"
