@@ -2,6 +2,7 @@
 
 #include <wick/core/autograd.h>
 #include <wick/core/inline_vector.h>
+#include <wick/kernels/dispatch.h>
 #include <utility>
 
 namespace wick::detail {
@@ -21,12 +22,16 @@ class RunStreams {
 
   /// `node` is about to run.
   void enter(const Node& node) {
-    if (active_ || node.output_meta(0).device.is_cuda()) switch_to(node);
+    if constexpr (kBuiltWithCuda) {
+      if (active_ || node.output_meta(0).device.is_cuda()) switch_to(node);
+    }
   }
   /// `g`, which the node that ran last made (or the caller), is for `node`: the current stream is
   /// now the one on which that will run.
   void hand_over(const Tensor& g, const Node& node) {
-    if (g.is_cuda()) hand_over_stream(g, node);
+    if constexpr (kBuiltWithCuda) {
+      if (g.is_cuda()) hand_over_stream(g, node);
+    }
   }
   /// The caller will use `t`, which the node that ran last made.
   void keep(const Tensor& t) const {
