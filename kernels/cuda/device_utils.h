@@ -11,6 +11,10 @@ inline constexpr unsigned kFullMask = 0xffffffffu;
 inline constexpr int kWarp = 32;
 /// Threads of a block where nothing speaks for another number.
 inline constexpr int kThreads = 256;
+/// For __launch_bounds__ of kernels over 64-bit types: told that one block a multiprocessor will
+/// do, ptxas does not spill a few registers to make room for another. 0 leaves it to ptxas.
+template <class T>
+inline constexpr int kMinBlocks = sizeof(T) == 8 ? 1 : 0;
 /// Blocks beyond this loop instead: enough to fill the largest GPUs twice.
 inline constexpr int64_t kMaxBlocks = 2048;
 

@@ -119,7 +119,7 @@ struct Elementwise {
 };
 
 template <class E, class Value>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks<Value>)
     elementwise_dense_kernel(GPU_GRID_CONSTANT(typename E::template Args<Value>) p) {
   constexpr auto kInputs = std::make_index_sequence<E::kOperands - 1>();
   const int64_t vectors = p.numel / E::kVector;
@@ -129,7 +129,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <class E, class Value>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks<Value>)
     elementwise_strided_kernel(GPU_GRID_CONSTANT(typename E::template Args<Value>) p) {
   constexpr auto kInputs = std::make_index_sequence<E::kOperands - 1>();
   for (int64_t i = first_item(); i < p.numel; i += item_step()) E::strided_element(p, i, kInputs);

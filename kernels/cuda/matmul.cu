@@ -37,7 +37,7 @@ __device__ inline Sum<T> load_element(const T* p, int64_t ld, bool trans, int64_
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) matmul_kernel(GPU_GRID_CONSTANT(MatmulArgs) g) {
+__global__ void __launch_bounds__(kThreads, 2) matmul_kernel(GPU_GRID_CONSTANT(MatmulArgs) g) {
   GPU_SHARED(Sum<T>, tile_a, [kDepth][kSide + 1]);
   GPU_SHARED(Sum<T>, tile_b, [kDepth][kSide + 1]);
   const int64_t tiles_n = (g.n + kSide - 1) / kSide;

@@ -33,7 +33,7 @@ __device__ inline C channel_sum(const Geometry& g, const F& f) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks<T>)
     statistics_kernel(Geometry g, const T* x, Compute<T> eps, Compute<T> momentum,
                       Compute<T>* running_mean, Compute<T>* running_var, Compute<T>* mean,
                       Compute<T>* inv_std) {
@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(kThreads)
 
 /// `spread` is 1 / standard deviation, or the variance if kVariance.
 template <class T, bool kVariance>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks<T>)
     normalize_kernel(Geometry g, int64_t numel, const T* x, const Compute<T>* weight,
                      const Compute<T>* bias, const Compute<T>* mean, const Compute<T>* spread,
                      Compute<T> eps, T* y) {
@@ -72,7 +72,7 @@ __global__ void __launch_bounds__(kThreads)
 
 /// sums: [2, c], of grad_y and of grad_y times the normalised x.
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks<T>)
     gradient_sums_kernel(Geometry g, const T* grad_y, const T* x, const Compute<T>* mean,
                          const Compute<T>* inv_std, Compute<T>* sums, Compute<T>* grad_weight,
                          Compute<T>* grad_bias) {
@@ -95,7 +95,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks<T>)
     gradient_kernel(Geometry g, int64_t numel, bool train, const T* grad_y, const T* x,
                     const Compute<T>* weight, const Compute<T>* mean, const Compute<T>* inv_std,
                     const Compute<T>* sums, T* grad_x) {

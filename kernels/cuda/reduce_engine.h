@@ -59,7 +59,7 @@ __device__ inline typename Op::Acc fold_elements(const ReduceGeometry& g, const 
 }
 
 template <class Op, bool kPartials>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks<typename Op::In>)
     reduce_kernel(GPU_GRID_CONSTANT(ReduceGeometry) g, GPU_GRID_CONSTANT(Op) op) {
   using Acc = typename Op::Acc;
   GPU_SHARED(Acc, shared, [kThreads]);

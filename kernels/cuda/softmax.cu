@@ -10,7 +10,7 @@ namespace wick::cuda {
 namespace {
 
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks<T>)
     softmax_kernel(GPU_GRID_CONSTANT(RowGeometry) g, bool log, const T* x, T* y) {
   using C = Compute<T>;
   GPU_SHARED(MaxSum<C>, shared, [kThreads]);
@@ -42,7 +42,7 @@ struct Added {
 };
 
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kMinBlocks<T>)
     softmax_backward_kernel(GPU_GRID_CONSTANT(RowGeometry) g, bool log, const T* grad_y, const T* y,
                             T* grad_x) {
   using C = Compute<T>;
