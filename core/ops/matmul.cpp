@@ -65,8 +65,9 @@ Matrix as_rows(Tensor& x) {
   return m;
 }
 
-MatmulArgs matmul_args(DType dtype, const Matrix& a, bool trans_a, const Matrix& b, bool trans_b,
-                       MatmulArgs args = {}) {
+/// Says what the operands are; `args` may say what goes with the product.
+void describe(MatmulArgs& args, DType dtype, const Matrix& a, bool trans_a, const Matrix& b,
+              bool trans_b) {
   args.dtype = dtype;
   args.trans_a = trans_a != a.trans;
   args.trans_b = trans_b != b.trans;
@@ -76,7 +77,6 @@ MatmulArgs matmul_args(DType dtype, const Matrix& a, bool trans_a, const Matrix&
   args.k = args.trans_a ? a.rows : a.cols;
   args.n = args.trans_b ? b.rows : b.cols;
   args.ldc = std::max<int64_t>(args.n, 1);
-  return args;
 }
 
 struct BatchAxis {
@@ -135,7 +135,8 @@ void run_batches(MatmulArgs args, const Tensor& a, const Tensor& b, const Tensor
 Tensor product(const Tensor& a, const Tensor& b, bool trans_a, bool trans_b) {
   Tensor in_a = a;
   Tensor in_b = b;
-  MatmulArgs args = matmul_args(a.dtype(), last_two(in_a), trans_a, last_two(in_b), trans_b);
+  MatmulArgs args;
+  describe(args, a.dtype(), last_two(in_a), trans_a, last_two(in_b), trans_b);
   Dims sizes;
   if (a.dim() > 2 || b.dim() > 2) {
     sizes = detail::broadcast_shapes("matmul", a.sizes().slice(0, a.dim() - 2),
@@ -231,10 +232,10 @@ void check_linear(const char* op, const Tensor& x, const Tensor& weight, const T
   detail::common_device(op, {&x, &weight, &bias});
 }
 
-/// op(a) op(b) into c, with what `with` says besides.
+/// op(a) op(b) into c, with what `args` says besides.
 void multiply_into(const Tensor& c, const Matrix& a, const Tensor& in_a, bool trans_a,
-                   const Matrix& b, const Tensor& in_b, bool trans_b, const MatmulArgs& with = {}) {
-  MatmulArgs args = matmul_args(c.dtype(), a, trans_a, b, trans_b, with);
+                   const Matrix& b, const Tensor& in_b, bool trans_b, MatmulArgs&& args = {}) {
+  describe(args, c.dtype(), a, trans_a, b, trans_b);
   args.a = in_a.data_ptr();
   args.b = in_b.data_ptr();
   args.c = c.data_ptr();
@@ -265,7 +266,7 @@ Grads linear_backward(Backward& ctx, const Tensor& x, const Tensor& weight) {
       grad_bias = detail::make_empty({out}, g.dtype(), g.device());
       with.row_sums = grad_bias.data_ptr();
     }
-    multiply_into(grad_weight, grad, g, true, rows, in, false, with);
+    multiply_into(grad_weight, grad, g, true, rows, in, false, std::move(with));
   } else if (ctx.needs(2)) {
     grad_bias = sum_to_size(g, out);
   }
@@ -315,7 +316,7 @@ Tensor linear_raw(const char* op, const Tensor& x, const Tensor& weight, const T
     *sum = detail::make_empty(sizes, x.dtype(), x.device());
     with.sum = sum->data_ptr();
   }
-  multiply_into(y, rows, in_x, false, w, in_w, true, with);
+  multiply_into(y, rows, in_x, false, w, in_w, true, std::move(with));
   return y;
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <type_traits>
+#include <vector>
 
 namespace wick::cpu {
 namespace {
@@ -75,10 +76,8 @@ T add(T x, T y) {
     return x || y;
   } else if constexpr (std::is_integral_v<T>) {
     return static_cast<T>(static_cast<uint64_t>(x) + static_cast<uint64_t>(y));
-  } else if constexpr (std::is_floating_point_v<T>) {
-    return x + y;
   } else {
-    return T(static_cast<float>(x) + static_cast<float>(y));
+    return x + y;
   }
 }
 
@@ -125,6 +124,38 @@ void add_all(const IndexArgs& args, const T* y, const int64_t* index, int64_t sk
   }
 }
 
+/// Half types: the rows that meet are added in float, in order of `index`, and rounded once.
+template <class T>
+void add_half(const IndexArgs& args, const T* y, const int64_t* index, int64_t skip, T* x) {
+  std::vector<int64_t> order;  // positions, sorted by row
+  for (int64_t i = 0; i < args.count; ++i) {
+    if (index[i] != skip || skip == -1) order.push_back(i);
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int64_t a, int64_t b) { return index[a] < index[b]; });
+  std::vector<size_t> first;  // of each row, in `order`
+  for (size_t i = 0; i < order.size(); ++i) {
+    if (i == 0 || index[order[i]] != index[order[i - 1]]) first.push_back(i);
+  }
+  const auto groups = static_cast<int64_t>(first.size());
+  first.push_back(order.size());
+  const int64_t grain = std::max<int64_t>(kGrainElements / args.inner, 1);
+  parallel_for(args.outer * groups, grain, [&](int64_t begin, int64_t end) {
+    std::vector<float> sum(static_cast<size_t>(args.inner));
+    for (int64_t g = begin; g < end; ++g) {
+      const int64_t outer = g / groups;
+      const auto group = static_cast<size_t>(g % groups);
+      T* const to = x + (outer * args.size + index[order[first[group]]]) * args.inner;
+      for (int64_t c = 0; c < args.inner; ++c) sum[c] = static_cast<float>(to[c]);
+      for (size_t i = first[group]; i < first[group + 1]; ++i) {
+        const T* const from = y + (outer * args.count + order[i]) * args.inner;
+        for (int64_t c = 0; c < args.inner; ++c) sum[c] += static_cast<float>(from[c]);
+      }
+      for (int64_t c = 0; c < args.inner; ++c) to[c] = T(sum[c]);
+    }
+  });
+}
+
 }  // namespace
 
 void index_add(const IndexArgs& args, const void* y, const int64_t* index, int64_t skip, void* x) {
@@ -132,7 +163,12 @@ void index_add(const IndexArgs& args, const void* y, const int64_t* index, int64
   if (args.count == 0 || args.inner == 0 || args.outer == 0) return;
   visit_dtype(args.dtype, [&](auto t) {
     using T = decltype(t);
-    add_all(args, static_cast<const T*>(y), index, skip, static_cast<T*>(x));
+    const T* const from = static_cast<const T*>(y);
+    if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
+      add_half(args, from, index, skip, static_cast<T*>(x));
+    } else {
+      add_all(args, from, index, skip, static_cast<T*>(x));
+    }
   });
 }
 

@@ -156,14 +156,12 @@ void multiply_bool(const MatmulArgs& args) {
 }
 
 /// A batch whose matrices lie one after another and share op(b) is one tall matrix.
-MatmulArgs merge_batch(const MatmulArgs& args) {
-  MatmulArgs merged = args;
+void merge_batch(MatmulArgs& args) {
   if (args.batch > 1 && !args.trans_a && args.stride_b == 0 && args.stride_a == args.m * args.lda &&
       args.stride_c == args.m * args.ldc) {
-    merged.m *= args.batch;
-    merged.batch = 1;
+    args.m *= args.batch;
+    args.batch = 1;
   }
-  return merged;
 }
 
 void multiply_any(const MatmulArgs& args) {
@@ -196,7 +194,9 @@ void multiply_any(const MatmulArgs& args) {
 void matmul(const MatmulArgs& args) {
   if (args.row_sums) reduce(ReduceOp::Sum, args.dtype, args.dtype, row_sums_args(args));
   if (args.batch == 0 || args.m == 0 || args.n == 0) return;
-  multiply_any(merge_batch(plain_product(args)));
+  MatmulArgs plain = plain_product(args);
+  merge_batch(plain);
+  multiply_any(plain);
   if (args.activation) unary(*args.activation, args.dtype, activation_args(args));
 }
 

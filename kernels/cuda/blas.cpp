@@ -105,7 +105,7 @@ constexpr size_t kMaxPlans = 4096;
 /// What the choice of an algorithm depends on, with everything in one type so that it can be
 /// hashed. Alignments in bytes; 0: no pointer.
 struct Problem {
-  int64_t device, dtype, tf32, epilogue, accumulate;
+  int64_t device, dtype, tf32, epilogue;
   int64_t batch, m, n, k, trans_a, trans_b;
   int64_t lda, ldb, ldc, stride_a, stride_b, stride_c;
   int64_t align_a, align_b, align_c, align_vector, align_sum;
@@ -296,7 +296,6 @@ bool blas_matmul(const MatmulArgs& args) {
       .dtype = static_cast<int64_t>(args.dtype),
       .tf32 = args.dtype == DType::Float32 && tf32_allowed(),
       .epilogue = epilogue_of(args),
-      .accumulate = args.accumulate,
       .batch = args.batch,
       .m = args.m,
       .n = args.n,

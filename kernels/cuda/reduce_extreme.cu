@@ -8,18 +8,21 @@ template <class T, bool kMax>
 struct Extreme {
   using In = T;
   struct Acc {
-    Compute<T> value;
-    bool any;  // whether value is one yet: there is always at least one element in the end
+    Unpadded<T> value;
+    // Whether value is one yet: there is always at least one element in the end.
+    std::conditional_t<sizeof(Unpadded<T>) == 8, int64_t, int32_t> any;
   };
   T* out;
-  __device__ Acc init() const { return {Compute<T>(0), false}; }
+  __device__ Acc init() const { return {0, false}; }
   __device__ Acc step(Acc acc, T x, int64_t) const { return combine(acc, {up(x), true}); }
   __device__ Acc combine(Acc a, Acc b) const {
     if (!b.any) return a;
     if (!a.any) return b;
     return beats<kMax>(b.value, a.value) ? b : a;
   }
-  __device__ void store(int64_t offset, Acc acc) const { out[offset] = down<T>(acc.value); }
+  __device__ void store(int64_t offset, Acc acc) const {
+    out[offset] = down<T>(static_cast<Compute<T>>(acc.value));
+  }
 };
 
 }  // namespace

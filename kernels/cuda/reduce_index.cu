@@ -7,13 +7,15 @@ namespace {
 template <class T, bool kMax>
 struct ExtremeIndex {
   using In = T;
+#pragma pack(push, 4)
   struct Acc {
-    Compute<T> value;
+    Unpadded<T> value;
     int64_t position;  // -1: no element yet
   };
+#pragma pack(pop)
   T* values;  // may be null
   int64_t* indices;
-  __device__ Acc init() const { return {Compute<T>(0), -1}; }
+  __device__ Acc init() const { return {0, -1}; }
   __device__ Acc step(Acc acc, T x, int64_t i) const { return combine(acc, {up(x), i}); }
   __device__ Acc combine(Acc a, Acc b) const {
     if (b.position < 0) return a;
@@ -23,7 +25,7 @@ struct ExtremeIndex {
     return b.position < a.position ? b : a;
   }
   __device__ void store(int64_t offset, Acc acc) const {
-    if (values) values[offset] = down<T>(acc.value);
+    if (values) values[offset] = down<T>(static_cast<Compute<T>>(acc.value));
     indices[offset] = acc.position;
   }
 };

@@ -15,10 +15,18 @@ fail() {
   echo "skipped: the benchmarks were not built"
   exit 77
 }
+command -v xz >/dev/null || {
+  echo 'skipped: xz is missing'
+  exit 77
+}
 
 "$root/scripts/bundle-tests" --build-dir "$build" "$scratch/bundle.tar.gz" >"$scratch/output" 2>&1 || fail 'bundle-tests'
 tar -C "$scratch" -xf "$scratch/bundle.tar.gz"
 cd "$scratch/wick-gpu"
+bare() { env -i PATH=/usr/bin:/bin CUDA_VISIBLE_DEVICES= HOME="$scratch" "$@" >"$scratch/output" 2>&1; }
+bare ./gpu-check list || fail 'list'
+grep -q '^cuda:core_tests OpTable\.' "$scratch/output" || fail 'the op table is not in the list'
+grep -q -E '^[1-9][0-9]{2,} tests in ' "$scratch/output" || fail 'too few tests'
 for file in gpu-check README.md bundle.txt bin/core_tests bin/image_classifier lib/libstdc++.so.6 source/core/ops.h; do
   [ -e "$file" ] || fail "$file is not in the bundle"
 done
@@ -30,10 +38,6 @@ LD_LIBRARY_PATH=$PWD/lib ldd bin/core_tests >"$scratch/output"
 grep '=> /' "$scratch/output" | grep -v -F "=> $PWD/" | grep -v -E '^\s*lib(c|m|pthread|dl|rt)\.so' >"$scratch/foreign" &&
   fail "libraries of this machine: $(cat "$scratch/foreign")"
 
-bare() { env -i PATH=/usr/bin:/bin CUDA_VISIBLE_DEVICES= HOME="$scratch" "$@" >"$scratch/output" 2>&1; }
-bare ./gpu-check list || fail 'list'
-grep -q '^cuda:core_tests OpTable\.' "$scratch/output" || fail 'the op table is not in the list'
-grep -q -E '^[1-9][0-9]{2,} tests in ' "$scratch/output" || fail 'too few tests'
 for stage in native sanitizer bench; do
   status=0
   bare ./gpu-check "$stage" || status=$?

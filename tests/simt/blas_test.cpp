@@ -129,6 +129,28 @@ TEST_F(Blas, WhatTheLibraryRefusesIsDoneWithoutIt) {
   }
 }
 
+TEST_F(Blas, ABiasThatIsNotFusedLeavesTheProductToTheLibrary) {
+  simt::refuse_epilogue(CUBLASLT_EPILOGUE_BIAS);
+  const Tensor x = numbers({3, 12}, kFloat32, 0), weight = numbers({7, 12}, kFloat32, 1);
+  const Tensor bias = numbers({7}, kFloat32, 2);
+  EXPECT_EQ(launches([&] { linear(x, weight, bias); }), 1u);
+  expect_near(linear(x, weight, bias), linear(x.cpu(), weight.cpu(), bias.cpu()));
+}
+
+TEST_F(Blas, RowsThatRepeat) {
+  const Tensor row = numbers({9}, kFloat32, 0), b = numbers({9, 7}, kFloat32, 1);
+  const Tensor c = zeros({4, 7}, TensorOptions(kFloat32).device(kGpu));
+  MatmulArgs args;
+  args.m = 4;
+  args.n = args.ldb = args.ldc = 7;
+  args.k = 9;
+  args.a = row.data_ptr();
+  args.b = b.data_ptr();
+  args.c = c.data_ptr();
+  EXPECT_EQ(launches([&] { cuda::matmul(args); }), 1u);  // nothing for the library
+  expect_near(c, matmul(row.cpu().expand({4, 9}), b.cpu()));
+}
+
 TEST_F(Blas, NanSurvivesRelu) {
   Tensor x = numbers({3, 12}, kFloat32, 0, Device(kCPU));
   x[1][2].fill_(std::numeric_limits<double>::quiet_NaN());
@@ -180,6 +202,16 @@ TEST_F(Blas, Tf32OnlyIfAllowed) {
   EXPECT_EQ(matmul(a, a).cpu()[0][0].item<float>(), 8.0f);
   EXPECT_EQ(matmul(a.to(kFloat64), a.to(kFloat64)).cpu()[0][0].item<double>(),
             8 * (1 + 0x1p-12) * (1 + 0x1p-12));
+}
+
+TEST_F(Blas, PartsOfSumsAreNotRoundedToHalf) {
+  // 2049 - 2048: in float16, 2049 is 2048.
+  Tensor a = zeros({1, 64}, TensorOptions(kFloat16).device(kCPU));
+  a[0][0].fill_(2048);
+  a[0][1].fill_(1);
+  a[0][40].fill_(-2048);
+  const Tensor b = ones({64, 8}, TensorOptions(kFloat16).device(kGpu));
+  EXPECT_EQ(matmul(a.to(kGpu), b).cpu()[0][7].item<float>(), 1.0f);
 }
 
 TEST_F(Blas, LayoutsAndBatches) {

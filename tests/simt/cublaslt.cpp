@@ -134,10 +134,10 @@ Algorithm choose(const Problem& p, const Preference& preference) {
   const uint64_t parts = 2;
   const uint64_t workspace =
       parts * p.d.rows * p.d.columns * (p.d.type == CUDA_R_64F ? sizeof(double) : sizeof(float));
-  if (p.k() >= kLongSum && workspace <= preference.workspace &&
-      (preference.reductions & CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE)) {
+  if (p.k() >= kLongSum && workspace <= preference.workspace && preference.reductions != 0) {
     a.parts = parts;
     a.workspace = workspace;
+    a.rounded = preference.reductions != CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
   }
   return a;
 }

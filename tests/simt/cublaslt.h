@@ -60,6 +60,7 @@ struct Algorithm {
   uint64_t workspace;
   uint32_t alignment[4], bias_alignment, aux_alignment;
   uint32_t parts;  // sums that are added up in the workspace
+  bool rounded;    // to the type of the result, before that
 };
 
 struct Problem {

@@ -108,6 +108,8 @@ class Matrix {
         const Sum* const a = &a_[l * m_];
         for (uint64_t i = 0; i < m_; ++i) column[i] += a[i] * factor;
       }
+      if (p_.algorithm.rounded)
+        for (uint64_t i = 0; i < m_; ++i) column[i] = up<Sum>(down<T>(column[i]));
     }
   }
 
