@@ -41,16 +41,18 @@ int status(std::string& reason) {
   return devices;
 }
 
-/// The current device for a call of the runtime, if it is not lost.
-struct UsableScope {
-  explicit UsableScope(int device) : device_((cuda::check_usable(device), device)) {}
-  cuda::DeviceScope device_;
-};
-
 /// The index of a device that can be used; throws DeviceError.
 int index_of(const char* op, int device) {
   return detail::resolve_device(op, Device(kCUDA, device)).index();
 }
+
+/// The current device for a call of the runtime, if there is such a device and it is not lost.
+struct UsableScope {
+  explicit UsableScope(int device) : device_(index_of("stream", device)) {
+    cuda::check_usable(device);
+  }
+  cuda::DeviceScope device_;
+};
 
 std::atomic<Device> default_device{Device(kCPU, 0)};
 
@@ -81,6 +83,8 @@ Device detail::resolve_device(const char* op, Device device) {
 void Tensor::record_stream(const cuda::Stream& stream) const {
   WICK_CHECK(DeviceError, is_cuda(), "record_stream: expected a CUDA tensor, got one on ",
              device());
+  WICK_CHECK(DeviceError, stream.device() == device(), "record_stream: the tensor is on ", device(),
+             ", the stream belongs to ", stream.device());
   WICK_IF_CUDA(cuda::record_stream(storage()->data(), device().index(), stream.native_handle()));
 }
 

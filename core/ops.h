@@ -225,7 +225,8 @@ WICK_API Tensor log_softmax(const Tensor& x, int64_t dim,
 enum class Reduction : uint8_t { None, Mean, Sum };
 /// x: log-probabilities [N, C], [C] or [N, C, d1, ...]; target: int64 class numbers [N], [] or
 /// [N, d1, ...]; weight: [C] or undefined. Mean divides by the total weight of the counted targets.
-/// A target outside [0, C) other than ignore_index throws IndexError.
+/// A target outside [0, C) other than ignore_index is an IndexError, which comes later on a GPU
+/// (cuda::synchronize).
 WICK_API Tensor nll_loss(const Tensor& x, const Tensor& target, const Tensor& weight = {},
                          Reduction reduction = Reduction::Mean, int64_t ignore_index = -100);
 /// nll_loss of log_softmax(x, 1) in one pass; x: logits. Target may also be probabilities of x's

@@ -88,6 +88,7 @@ void check(cublasStatus_t status, const char* what) {
   if (status == CUBLAS_STATUS_ALLOC_FAILED)
     WICK_FAIL(OutOfMemoryError, "matmul: cuBLASLt is out of memory in ", what,
               "; use smaller tensors or batches");
+  check_alive("a matrix product");
   WICK_FAIL(DeviceError, "matmul: cuBLASLt failed in ", what, ": ",
             cublas_lt().cublasLtGetStatusString(status));
 }

@@ -105,6 +105,7 @@ bool supported(cudnnStatus_t status, const char* what) {
       status == CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED)
     WICK_FAIL(OutOfMemoryError, "conv: cuDNN is out of memory in ", what,
               "; use smaller tensors or batches");
+  check_alive("a convolution");
   WICK_FAIL(DeviceError, "conv: cuDNN failed in ", what, ": ", cudnn().cudnnGetErrorString(status));
 }
 

@@ -325,6 +325,27 @@ DeviceProperties device_properties(int device) {
           p.l2CacheSize};
 }
 
+namespace {
+
+/// Whose error it is that a call has returned: a call may concern several devices.
+int find_lost_device(int current) {
+  std::string reason;
+  const int count = runtime_status(reason);
+  int lost = current;
+  for (int i = 0; i < count; ++i) {
+    const int device = (current + i) % count;  // the current one is the likeliest
+    const bool fails = is_sticky(cudaSetDevice(device)) || is_sticky(cudaStreamQuery(nullptr));
+    (void)cudaGetLastError();
+    if (!fails) continue;
+    lost = device;
+    break;
+  }
+  restore_device(current);
+  return lost;
+}
+
+}  // namespace
+
 void throw_error(int error, const char* what) {
   const auto e = static_cast<cudaError_t>(error);
   (void)cudaGetLastError();  // clears what can be cleared
@@ -335,13 +356,20 @@ void throw_error(int error, const char* what) {
               "; use smaller tensors or batches");
   }
   if (is_sticky(e)) {
+    const int lost = find_lost_device(device);
     const auto* cause = new std::string(str(cudaGetErrorString(e), ", noticed in ", what));
     const std::string* none = nullptr;
-    if (!lost_cause[device].compare_exchange_strong(none, cause)) delete cause;
-    attention[device].word.store(&kLoud, std::memory_order_relaxed);
-    check_usable(device);
+    if (!lost_cause[lost].compare_exchange_strong(none, cause)) delete cause;
+    attention[lost].word.store(&kLoud, std::memory_order_relaxed);
+    check_usable(lost);
   }
   WICK_FAIL(DeviceError, "cuda: ", what, " failed: ", cudaGetErrorString(e));
+}
+
+void check_alive(const char* what) {
+  const cudaError_t error = cudaStreamQuery(stream_of(native_stream()));
+  (void)cudaGetLastError();
+  if (is_sticky(error)) throw_error(error, what);
 }
 
 }  // namespace wick::cuda

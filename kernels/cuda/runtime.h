@@ -116,5 +116,7 @@ void raw_free_pinned(void* memory) noexcept;
 /// the current device's context is unusable (and from then on for every other), else DeviceError.
 /// `error` is a cudaError_t.
 [[noreturn]] void throw_error(int error, const char* what);
+/// After a library has failed: throws DeviceLost if that is because the current device has.
+void check_alive(const char* what);
 
 }  // namespace wick::cuda

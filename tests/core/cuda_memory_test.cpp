@@ -48,9 +48,9 @@ TEST_F(CudaMemory, SummaryIsATable) {
   WICK_NEEDS_CUDA(1);
   cuda::empty_cache();
   const Tensor x = empty({30 * kMiB}, TensorOptions(kUInt8).device(kCUDA));
-  const std::string text = cuda::memory_summary();
+  const std::string text = cuda::memory_summary(), name = cuda::get_device_properties().name;
   for (const char* part : {"cuda:0, ", "allocated", "reserved", "free on the device", "pinned",
-                           " MiB | ", cuda::get_device_properties().name.c_str()}) {
+                           " MiB | ", name.c_str()}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << " is missing in\n" << text;
   }
 }

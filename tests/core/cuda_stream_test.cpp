@@ -5,6 +5,7 @@
 #include <wick/core/ops.h>
 #include <set>
 #include <thread>
+#include <vector>
 
 namespace wick::test {
 namespace {
@@ -158,6 +159,38 @@ TEST_F(CudaStream, AnEventThatWasNeverRecordedHasHappened) {
   EXPECT_TRUE(event.query());
   event.synchronize();
   event.block(cuda::current_stream());
+}
+
+TEST_F(CudaStream, OfNoDeviceIsRefused) {
+  WICK_NEEDS_CUDA(1);
+  const cuda::Stream nowhere(nullptr, 99);
+  const std::string text =
+      str(": there is no device cuda:99; CUDA devices here: ", cuda::device_count());
+  EXPECT_ERROR(DeviceError, "stream" + text, nowhere.query());
+  EXPECT_ERROR(DeviceError, "stream" + text, nowhere.synchronize());
+  EXPECT_ERROR(DeviceError, "stream" + text, cuda::current_stream().wait_stream(nowhere));
+  EXPECT_ERROR(DeviceError, "cuda" + text, nowhere.wait_stream(cuda::current_stream()));
+  EXPECT_THROW(cuda::StreamGuard{nowhere}, DeviceError);
+  EXPECT_ERROR(DeviceError, "record_stream: the tensor is on cuda:0, the stream belongs to cuda:99",
+               ones({2}, kCuda0).record_stream(nowhere));
+}
+
+TEST_F(CudaStream, ThreadsWorkOnStreamsOfTheirOwn) {
+  WICK_NEEDS_CUDA(1);
+  std::vector<std::thread> threads;
+  std::vector<float> sums(4);
+  for (size_t t = 0; t < sums.size(); ++t) {
+    threads.emplace_back([&, t] {
+      const cuda::StreamGuard guard(cuda::stream_from_pool(0));
+      const Tensor x = full({40, 40}, static_cast<double>(t), kFloat32).to(kCuda0).requires_grad_();
+      for (int i = 0; i < 10; ++i) (matmul(x, x) * 0.1).sum().backward();
+      sums[t] = x.grad().sum().item<float>();
+    });
+  }
+  for (std::thread& t : threads) t.join();
+  // d/dx of sum(x x) is 2 * 40 t in each of the 1600 places.
+  for (size_t t = 0; t < sums.size(); ++t)
+    EXPECT_NEAR(sums[t], 128000.0 * static_cast<double>(t), 10) << t;
 }
 
 TEST_F(CudaStream, EventsMove) {
