@@ -30,7 +30,7 @@ function(wick_emulated_suites variant target name)
   if(CMAKE_CXX_FLAGS MATCHES "-fsanitize")  # the largest shapes, at a tenth of the speed; check has them
     set(exclude "^Cuda(Backward|Elementwise|Layers|Random|Reduce|Rows|Training)$")
   endif()
-  wick_add_suites(${target} NAME ${variant}.${name} TIMEOUT 900 LABELS emulated ${variant} ENVIRONMENT ${environment}
+  wick_add_suites(${target} NAME ${variant}.${name} TIMEOUT 1500 LABELS emulated ${variant} ENVIRONMENT ${environment}
                   FILTER "${filter}" EXCLUDE "${exclude}")
 endfunction()
 
