@@ -10,7 +10,7 @@ namespace {
 using test::kCuda0;
 using test::kCuda1;
 
-class OptimDevice : public test::OwnDevices {};
+class CudaOptim : public test::OwnDevices {};
 
 /// Parameters of many sizes, also none and more than a block's, with gradients.
 std::vector<Tensor> parameters(int count, Device device, DType dtype = kFloat32) {
@@ -40,7 +40,7 @@ void expect_same_steps(int count, DType dtype, double tolerance) {
   }
 }
 
-TEST_F(OptimDevice, AnyNumberOfParametersStepsAsOnTheCpu) {
+TEST_F(CudaOptim, AnyNumberOfParametersStepsAsOnTheCpu) {
   WICK_NEEDS_CUDA(1);
   for (const int count : {1, 2, 63, 64, 65, 1000}) {
     SCOPED_TRACE(count);
@@ -50,7 +50,7 @@ TEST_F(OptimDevice, AnyNumberOfParametersStepsAsOnTheCpu) {
   expect_same_steps(70, kBFloat16, 1e-2);
 }
 
-TEST_F(OptimDevice, TheTableOfManyParametersIsKept) {
+TEST_F(CudaOptim, TheTableOfManyParametersIsKept) {
   WICK_NEEDS_CUDA(1);
   const std::vector<Tensor> params = parameters(1000, kCuda0);
   SGD sgd(params, SGDOptions(0.1));
@@ -60,7 +60,7 @@ TEST_F(OptimDevice, TheTableOfManyParametersIsKept) {
   EXPECT_EQ(cuda::memory_allocated(), allocated);
 }
 
-TEST_F(OptimDevice, NewGradientsMakeANewTable) {
+TEST_F(CudaOptim, NewGradientsMakeANewTable) {
   WICK_NEEDS_CUDA(1);
   std::vector<Tensor> params = parameters(100, kCuda0);
   SGD sgd(params, SGDOptions(1));
@@ -77,7 +77,7 @@ TEST_F(OptimDevice, NewGradientsMakeANewTable) {
   }
 }
 
-TEST_F(OptimDevice, GroupsMaySpanDevicesAndTypes) {
+TEST_F(CudaOptim, GroupsMaySpanDevicesAndTypes) {
   WICK_NEEDS_CUDA(2);
   std::vector<Tensor> params;
   for (const Device device : {Device(kCPU, 0), kCuda0, kCuda1}) {
@@ -93,7 +93,7 @@ TEST_F(OptimDevice, GroupsMaySpanDevicesAndTypes) {
     test::expect_tensor(p.detach().cpu(), {3}, {-0.25, -0.25, -0.25}, 1e-6);
 }
 
-TEST_F(OptimDevice, StridedParametersAreWrittenBack) {
+TEST_F(CudaOptim, StridedParametersAreWrittenBack) {
   WICK_NEEDS_CUDA(1);
   Tensor p = arange(6, kFloat32).to(kCuda0).view({2, 3}).t().requires_grad_();
   p.mutable_grad() = ones({3, 2}, kCuda0);
