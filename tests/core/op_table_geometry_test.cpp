@@ -2,7 +2,7 @@
 #include <wick/core/autograd.h>
 #include <wick/kernels/cpu/parallel.h>
 
-// Over the rows of tests/support/op_table.h: memory order, position, number of threads and
+// Over the rows of tests/support/op_table/: memory order, position, number of threads and
 // repetition change nothing.
 namespace wick::test {
 namespace {
@@ -66,7 +66,7 @@ void expect_same(const Case& c, const std::vector<Tensor>& plain,
   compare(gradients(c.function(), leaves(other)), gradients(c.function(), leaves(plain)));
 }
 
-TEST(OpTable, GeometryOfInputsDoesNotMatter) {
+TEST_P(OpTable, GeometryOfInputsDoesNotMatter) {
   for_each_case([](const Case& c) {
     if (c.row.has(kDense)) return;
     const std::vector<Tensor> plain = make_samples(c.specs, kFloat32);
@@ -79,7 +79,7 @@ TEST(OpTable, GeometryOfInputsDoesNotMatter) {
   });
 }
 
-TEST(OpTable, ExpandedInputsAreLikeCopies) {
+TEST_P(OpTable, ExpandedInputsAreLikeCopies) {
   for_each_case([](const Case& c) {
     if (c.row.has(kDense)) return;
     std::vector<Tensor> expanded, plain;
@@ -92,7 +92,7 @@ TEST(OpTable, ExpandedInputsAreLikeCopies) {
   });
 }
 
-TEST(OpTable, GeometryOfTheSeedDoesNotMatter) {
+TEST_P(OpTable, GeometryOfTheSeedDoesNotMatter) {
   for_each_case([](const Case& c) {
     if (!c.differentiable()) return;
     const auto run = [&](int kind) {
@@ -128,7 +128,7 @@ TEST(OpTable, GeometryOfTheSeedDoesNotMatter) {
 
 // --- repetition
 
-TEST(OpTable, CallsAreRepeatable) {
+TEST_P(OpTable, CallsAreRepeatable) {
   for_each_case([](const Case& c) {
     const auto once = [&] {
       const auto leaves = fresh_leaves(make_samples(c.specs, kFloat32), c.wanted());
@@ -144,7 +144,7 @@ TEST(OpTable, CallsAreRepeatable) {
   });
 }
 
-TEST(OpTable, InputsAreLeftAlone) {
+TEST_P(OpTable, InputsAreLeftAlone) {
   for_each_case([](const Case& c) {
     const std::vector<Tensor> inputs = make_samples(c.specs, kFloat32);
     const std::vector<Tensor> results = c.row(inputs);
@@ -154,7 +154,7 @@ TEST(OpTable, InputsAreLeftAlone) {
   });
 }
 
-TEST(OpTable, PositionAndSizeDoNotMatterElementwise) {
+TEST_P(OpTable, PositionAndSizeDoNotMatterElementwise) {
   static constexpr int64_t kCopies = 1031;  // odd, and enough for several threads
   const int threads = cpu::num_threads();
   for_each_case([&](const Case& c) {

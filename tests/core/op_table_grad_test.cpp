@@ -3,7 +3,7 @@
 #include <wick/core/autograd.h>
 #include <cmath>
 
-// Over the rows of tests/support/op_table.h: gradients.
+// Over the rows of tests/support/op_table/: gradients.
 namespace wick::test {
 namespace {
 
@@ -15,20 +15,16 @@ bool is_finite(const Case& c, const std::vector<Tensor>& inputs) {
   return true;
 }
 
-TEST(OpTable, GradientsAreCentralDifferences) {
-  int64_t cases = 0;
+TEST_P(OpTable, GradientsAreCentralDifferences) {
   for_each_case([&](const Case& c) {
     if (!c.differentiable() || !c.is_drawn()) return;
     const auto inputs = make_samples(c.specs, kFloat64);
     if (!is_finite(c, inputs)) return;
-    ++cases;
     EXPECT_TRUE(gradcheck(c.function(), inputs, c.wanted()));
   });
-  EXPECT_GT(cases, 400);
 }
 
-TEST(OpTable, SecondGradientsAreCentralDifferences) {
-  int64_t cases = 0;
+TEST_P(OpTable, SecondGradientsAreCentralDifferences) {
   for_each_case([&](const Case& c) {
     if (!c.differentiable() || !c.row.has(kTwice) || !c.is_drawn()) return;
     int64_t elements = 0;
@@ -36,14 +32,12 @@ TEST(OpTable, SecondGradientsAreCentralDifferences) {
     if (elements > 100) return;
     const auto inputs = make_samples(c.specs, kFloat64);
     if (!is_finite(c, inputs)) return;
-    ++cases;
     EXPECT_TRUE(gradgradcheck(c.function(), inputs, c.wanted()));
   });
-  EXPECT_GT(cases, 400);
 }
 
 // Fused kernels and compositions of differentiable ops must say the same.
-TEST(OpTable, GradientsWithAGraphAreTheSame) {
+TEST_P(OpTable, GradientsWithAGraphAreTheSame) {
   for_each_case([](const Case& c) {
     if (!c.differentiable() || !c.row.has(kTwice)) return;
     for (const DType run : {kFloat64, kFloat32}) {
@@ -61,12 +55,10 @@ TEST(OpTable, GradientsWithAGraphAreTheSame) {
   });
 }
 
-TEST(OpTable, GradientsAtEdgesArePyTorchs) {
-  int64_t cases = 0;
+TEST_P(OpTable, GradientsAtEdgesArePyTorchs) {
   for_each_case([&](const Case& c) {
     const Reference* reference = find_reference(c.row.name, c.text);
     if (!reference || reference->grads.empty()) return;
-    ++cases;
     for (const DType run : {kFloat64, kFloat32}) {
       const auto leaves = fresh_leaves(make_samples(c.specs, run), c.wanted());
       const std::vector<Tensor> grads = gradients(c.function(), leaves);
@@ -81,10 +73,9 @@ TEST(OpTable, GradientsAtEdgesArePyTorchs) {
       }
     }
   });
-  EXPECT_GT(cases, 20);
 }
 
-TEST(OpTable, ThereIsNoGradientWithoutAsking) {
+TEST_P(OpTable, ThereIsNoGradientWithoutAsking) {
   for_each_case([](const Case& c) {
     for (const Tensor& y : c.row(make_samples(c.specs, kFloat32))) EXPECT_FALSE(y.requires_grad());
     if (!c.differentiable()) return;

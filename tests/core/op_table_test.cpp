@@ -9,12 +9,16 @@
 #include <set>
 #include <sstream>
 
-// Over the rows of tests/support/op_table.h: values, errors, devices, and that no op is missing.
+// Over the rows of tests/support/op_table/: values, errors, devices, and that no op is missing.
 // Gradients and geometry: op_table_grad_test.cpp, op_table_geometry_test.cpp.
 namespace wick::test {
 namespace {
 
 // --- values
+
+void for_every_case(const std::function<void(const Case&)>& visit) {
+  for (const auto& [name, family] : op_families()) for_each_case(family, visit);
+}
 
 void expect_values(const Case& c, const std::vector<Tensor>& results,
                    const std::vector<ReferenceTensor>& wanted, DType run) {
@@ -35,33 +39,28 @@ void expect_values(const Case& c, const std::vector<Tensor>& results,
   }
 }
 
-TEST(OpTable, ValuesArePyTorchs) {
-  int64_t cases = 0;
+TEST_P(OpTable, ValuesArePyTorchs) {
   for_each_case([&](const Case& c) {
     const Reference* reference = find_reference(c.row.name, c.text);
     ASSERT_NE(reference, nullptr) << "nothing stored: run tests/support/make_reference.py";
-    ++cases;
     expect_values(c, c.row(make_samples(c.specs, kFloat64)), reference->outputs, kFloat64);
     if (c.has_run_type())
       expect_values(c, c.row(make_samples(c.specs, kFloat32)), reference->outputs, kFloat32);
   });
-  EXPECT_GT(cases, 1000) << "the table was not understood";
 }
 
-TEST(OpTable, NothingIsStoredThatNoRowAsksFor) {
+TEST(OpTableFiles, NothingIsStoredThatNoRowAsksFor) {
   std::set<std::string> asked;
-  for_each_case([&](const Case& c) { asked.insert(str(c.row.name, " | ", c.text)); });
+  for_every_case([&](const Case& c) { asked.insert(str(c.row.name, " | ", c.text)); });
   for (const std::string& key : reference_keys()) {
     if (key.starts_with("nn ") || key.starts_with("sgd ")) continue;
     EXPECT_TRUE(asked.count(key)) << key << ": run tests/support/make_reference.py";
   }
 }
 
-TEST(OpTable, HalfTypesRoundTheFloat32Result) {
-  int64_t cases = 0;
+TEST_P(OpTable, HalfTypesRoundTheFloat32Result) {
   for_each_case([&](const Case& c) {
     if (c.row.has(kNoHalf) || !c.is_drawn()) return;
-    ++cases;
     const std::vector<Tensor> exact = c.row(make_samples(c.specs, kFloat32));
     for (const DType half : {kFloat16, kBFloat16}) {
       SCOPED_TRACE(name_of(half));
@@ -78,13 +77,12 @@ TEST(OpTable, HalfTypesRoundTheFloat32Result) {
       }
     }
   });
-  EXPECT_GT(cases, 400) << "the table was not understood";
 }
 
 // --- errors
 
-TEST(OpTable, WrongUsesAreNamed) {
-  for (const WrongUse& use : wrong_uses()) {
+TEST_P(OpTable, WrongUsesAreNamed) {
+  for (const WrongUse& use : family().wrong_uses) {
     SCOPED_TRACE(str(use.name, ": ", use.text));
     try {
       use.call();
@@ -99,7 +97,7 @@ TEST(OpTable, WrongUsesAreNamed) {
   }
 }
 
-TEST(OpTable, UndefinedInputsAreErrorsOrOptional) {
+TEST_P(OpTable, UndefinedInputsAreErrorsOrOptional) {
   for_each_case([](const Case& c) {
     for (size_t i = 0; i < c.specs.size(); ++i) {
       std::vector<Tensor> inputs = make_samples(c.specs, kFloat32);
@@ -115,7 +113,7 @@ TEST(OpTable, UndefinedInputsAreErrorsOrOptional) {
   });
 }
 
-TEST(OpTable, WrongTypesAreErrorsOrWork) {
+TEST_P(OpTable, WrongTypesAreErrorsOrWork) {
   for_each_case([](const Case& c) {
     if (c.any([](const SampleSpec& s) { return s.literal; })) return;
     for (size_t i = 0; i < c.specs.size(); ++i) {
@@ -137,7 +135,7 @@ TEST(OpTable, WrongTypesAreErrorsOrWork) {
 
 // --- devices
 
-TEST(OpTable, CudaAgreesWithTheCpu) {
+TEST_P(OpTable, CudaAgreesWithTheCpu) {
   if (!cuda::is_available()) GTEST_SKIP() << "no CUDA: " << cuda::unavailable_reason();
   for_each_case([](const Case& c) {
     if (c.specs.empty()) return;
@@ -213,23 +211,48 @@ std::set<std::string> declared_ops() {
   return names;
 }
 
-TEST(OpTable, EveryOpHasARow) {
+TEST(OpTableFiles, EveryOpHasARow) {
   std::set<std::string> rows, wrong;
-  for (const OpRow& row : op_rows()) rows.insert(op_of(row.name));
-  for (const WrongUse& use : wrong_uses()) wrong.insert(use.name);
+  size_t row_count = 0, wrong_count = 0;
+  for (const auto& [name, family] : op_families()) {
+    for (const OpRow& row : family.rows) rows.insert(op_of(row.name));
+    for (const WrongUse& use : family.wrong_uses) wrong.insert(use.name);
+    row_count += family.rows.size();
+    wrong_count += family.wrong_uses.size();
+  }
   const std::set<std::string> ops = declared_ops();
   EXPECT_GT(ops.size(), 80U) << "core/ops.h was not understood";
   for (const std::string& op : ops) {
-    EXPECT_TRUE(rows.count(op)) << op << " has no row in tests/support/op_table.h";
+    EXPECT_TRUE(rows.count(op)) << op << " has no row in tests/support/op_table/";
     // An in-place form fails as the other does.
     EXPECT_TRUE(op.back() == '_' || wrong.count(op) || wrong.count(op + "_"))
-        << op << " has no wrong use in tests/support/op_table.h";
+        << op << " has no wrong use in tests/support/op_table/";
   }
-  int64_t cases = 0;
-  for_each_case([&](const Case&) { ++cases; });
-  std::printf("op table: %zu ops, %zu rows, %lld cases, %zu wrong uses, %zu stored results\n",
-              ops.size(), op_rows().size(), static_cast<long long>(cases), wrong_uses().size(),
-              reference_count());
+  size_t cases = 0, drawn = 0, differentiable = 0;
+  for_every_case([&](const Case& c) {
+    ++cases;
+    drawn += c.is_drawn();
+    differentiable += c.is_drawn() && c.differentiable();
+  });
+  std::printf("op table: %zu ops, %zu rows, %zu cases, %zu wrong uses, %zu stored results\n",
+              ops.size(), row_count, cases, wrong_count, reference_count());
+  EXPECT_GT(cases, 1000U) << "the table was not understood";
+  EXPECT_GT(drawn, 400U) << "the table was not understood";
+  EXPECT_GT(differentiable, 400U) << "the table was not understood";
+}
+
+// A ctest entry for each.
+#define FAMILIES(_) \
+  _(compare) _(creation) _(index) _(layer) _(loss) _(pointwise) _(product) _(reduce) _(view)
+#define INSTANTIATE(name) INSTANTIATE_TEST_SUITE_P(name, OpTable, testing::Values(#name));
+FAMILIES(INSTANTIATE)
+
+TEST(OpTableFiles, EveryFamilyIsTested) {
+  std::set<std::string> tested, families;
+#define INSERT(name) tested.insert(#name);
+  FAMILIES(INSERT)
+  for (const auto& [name, family] : op_families()) families.insert(name);
+  EXPECT_EQ(tested, families);
 }
 
 }  // namespace

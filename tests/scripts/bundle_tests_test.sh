@@ -48,9 +48,9 @@ done
 
 # Tests that read sources or run other programs find both in the bundle.
 export LD_LIBRARY_PATH=$PWD/lib WICK_TEST_SOURCE=$PWD/source OMP_WAIT_POLICY=passive
-bin/core_tests --gtest_filter='OpTable.EveryOpHasARow' >"$scratch/output" 2>&1 || fail 'a test that reads sources'
+bin/core_tests --gtest_filter='OpTableFiles.EveryOpHasARow' >"$scratch/output" 2>&1 || fail 'a test that reads sources'
 mv source hidden
-bin/core_tests --gtest_filter='OpTable.EveryOpHasARow' >"$scratch/output" 2>&1 && fail 'sources from elsewhere'
+bin/core_tests --gtest_filter='OpTableFiles.EveryOpHasARow' >"$scratch/output" 2>&1 && fail 'sources from elsewhere'
 bin/samples_tests --gtest_filter='*.MistakesAreOneLine' >"$scratch/output" 2>&1 || fail 'a test that runs a sample'
 grep -q SKIPPED "$scratch/output" && fail 'the sample was not found'
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Makes tests/support/reference_values.h: PyTorch's results for the rows of op_table.h, the layers of
-tests/nn/reference_test.cpp and the optimizers of tests/optim/sgd_test.cpp.
+"""Makes tests/support/reference_values/: PyTorch's results for the rows of op_table/ (a file for each
+family), the layers of tests/nn/reference_test.cpp and the optimizers of tests/optim/sgd_test.cpp.
 
-    python3 tests/support/make_reference.py           # PyTorch 1.13 on the CPU
+    python3 tests/support/make_reference.py [NAME...]     # PyTorch 1.13 on the CPU; all, or these
 
 Inputs are made by the formula of sample_tensors.cpp. Run again, it writes the same bytes.
 """
@@ -87,7 +87,7 @@ class Word:
         return torch.tensor([int(e) for e in self.elements], dtype=torch.int64).to(dtype).view(self.sizes)
 
 
-# --- expressions of rows (op_table.cpp has the same helpers)
+# --- expressions of rows (op_table/define.h has the same helpers)
 
 def batch_norm_and_stats(x, weight, bias, mean, var, training, momentum, eps):
     mean, var = mean.detach().clone(), var.detach().clone()
@@ -203,8 +203,8 @@ def calls(path, macro):
 
 # --- the three kinds of entries
 
-def op_entries():
-    rows, names = calls("support/op_table.h", "OP")
+def op_entries(family):
+    rows, names = calls(f"support/op_table/{family}.h", "OP")
     for name, expression, _, cases, traits in rows:
         name, expression = string(name, names), string(expression, names)
         for case in string(cases, names).split("|"):
@@ -288,23 +288,33 @@ def optimizer_entries():
         yield f"sgd {name} | ", "; ".join(texts)
 
 
-def main():
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
-    entries = [*op_entries(), *layer_entries(), *optimizer_entries()]
-    keys = [key for key, _ in entries]
-    for key in keys:
-        if keys.count(key) > 1:
-            sys.exit(f"two rows are called {key!r}")
-    with open(os.path.join(HERE, "reference_values.h"), "w", encoding="utf-8") as out:
-        out.write("#pragma once\n\n// Made by make_reference.py; do not edit. {\"row | case\", "
-                  "\"results => gradients\"}\n// clang-format off\nnamespace wick::test {\n\n"
-                  "struct StoredReference {\n  const char* key;\n  const char* value;\n};\n"
-                  "inline constexpr StoredReference kReferenceValues[] = {\n")
+def write(name, entries):
+    with open(os.path.join(HERE, "reference_values", name + ".cpp"), "w", encoding="utf-8") as out:
+        out.write("// Made by make_reference.py; do not edit.\n// clang-format off\n"
+                  "#include <tests/support/reference.h>\n\nnamespace wick::test {\nnamespace {\n\n"
+                  "const StoredReference kLines[] = {\n")
         for key, value in entries:
             out.write(f'{{"{key}",\n "{value}"}},\n')
-        out.write("};\n\n}  // namespace wick::test\n")
-    print(f"{len(entries)} entries")
+        out.write("};\nconst StoredReferences kStored({kLines, std::size(kLines)});\n\n"
+                  "}  // namespace\n}  // namespace wick::test\n")
+
+
+def main():
+    torch.set_num_threads(1)
+    families = sorted(f.removesuffix(".h") for f in os.listdir(os.path.join(HERE, "op_table"))
+                      if f.endswith(".h") and f != "define.h")
+    known = {"layers": layer_entries, "optimizers": optimizer_entries}
+    known.update({f: lambda f=f: op_entries(f) for f in families})
+    for name in sys.argv[1:] or known:
+        if name not in known:
+            sys.exit(f"no family {name!r}; there are {', '.join(known)}")
+        torch.manual_seed(0)
+        entries = list(known[name]())
+        keys = [key for key, _ in entries]
+        if len(set(keys)) < len(keys):
+            sys.exit(f"two rows are called {next(k for k in keys if keys.count(k) > 1)!r}")
+        write(name, entries)
+        print(f"{name}: {len(entries)} entries")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,22 @@
 
 namespace wick::test {
 
-void for_each_case(const std::function<void(const Case&)>& visit) {
-  for (const OpRow& row : op_rows()) {
+namespace {
+std::map<std::string, OpFamily>& families() {
+  static auto* const map = new std::map<std::string, OpFamily>;
+  return *map;
+}
+}  // namespace
+
+OpFamily::OpFamily(std::string name, ArrayRef<OpRow> rows, ArrayRef<WrongUse> wrong_uses)
+    : name(std::move(name)), rows(rows), wrong_uses(wrong_uses) {
+  families().emplace(this->name, *this);
+}
+
+const std::map<std::string, OpFamily>& op_families() { return families(); }
+
+void for_each_case(const OpFamily& family, const std::function<void(const Case&)>& visit) {
+  for (const OpRow& row : family.rows) {
     for (const std::string& text : split_cases(row.inputs)) {
       SCOPED_TRACE(str(row.name, " | ", text));
       try {

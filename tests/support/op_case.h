@@ -47,7 +47,16 @@ struct Case {
 };
 
 /// Calls `visit` with each case of each row; an exception is a failure of its case.
-void for_each_case(const std::function<void(const Case&)>& visit);
+void for_each_case(const OpFamily& family, const std::function<void(const Case&)>& visit);
+
+/// Tests over one family of the table, so that each is a ctest entry of its own.
+class OpTable : public testing::TestWithParam<const char*> {
+ protected:
+  const OpFamily& family() const { return op_families().at(GetParam()); }
+  void for_each_case(const std::function<void(const Case&)>& visit) const {
+    test::for_each_case(family(), visit);
+  }
+};
 
 /// How far a result of this type may be from the exact one, relative to 1 + its size. Reductions
 /// and products round once an element, functions in float64 differ by a few units between

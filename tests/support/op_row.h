@@ -1,9 +1,11 @@
 #pragma once
 
 #include <wick/core/ops.h>
+#include <map>
+#include <string>
 #include <vector>
 
-// What a line of op_table.h becomes.
+// What a line of op_table/<family>.h becomes.
 namespace wick::test {
 
 /// What is true of an op beyond its values.
@@ -48,7 +50,15 @@ struct WrongUse {
   void (*call)();
 };
 
-ArrayRef<OpRow> op_rows();
-ArrayRef<WrongUse> wrong_uses();
+/// The rows of one file. Its constructor adds it to op_families().
+struct OpFamily {
+  std::string name;
+  ArrayRef<OpRow> rows;
+  ArrayRef<WrongUse> wrong_uses;
+
+  OpFamily(std::string name, ArrayRef<OpRow> rows, ArrayRef<WrongUse> wrong_uses);
+};
+/// By name.
+const std::map<std::string, OpFamily>& op_families();
 
 }  // namespace wick::test

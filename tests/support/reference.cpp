@@ -1,5 +1,4 @@
 #include <tests/support/reference.h>
-#include <tests/support/reference_values.h>
 #include <cstdlib>
 #include <map>
 #include <sstream>
@@ -52,16 +51,24 @@ Reference parse(const std::string& text) {
   return r;
 }
 
+std::vector<ArrayRef<StoredReference>>& files() {
+  static auto* const list = new std::vector<ArrayRef<StoredReference>>;
+  return *list;
+}
+
 const std::map<std::string, Reference>& all() {
   static const auto* const map = [] {
     auto* m = new std::map<std::string, Reference>;
-    for (const auto& [key, value] : kReferenceValues) m->emplace(key, parse(value));
+    for (const ArrayRef<StoredReference> lines : files())
+      for (const auto& [key, value] : lines) m->emplace(key, parse(value));
     return m;
   }();
   return *map;
 }
 
 }  // namespace
+
+StoredReferences::StoredReferences(ArrayRef<StoredReference> lines) { files().push_back(lines); }
 
 DType ReferenceTensor::dtype_in(DType run) const {
   if (run == kFloat64) return dtype;

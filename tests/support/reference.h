@@ -4,8 +4,18 @@
 #include <string>
 #include <vector>
 
-// Results of PyTorch that make_reference.py stored in reference_values.h.
+// Results of PyTorch that make_reference.py stored in reference_values/.
 namespace wick::test {
+
+/// A line of those files: {"row | case", "results => gradients"}.
+struct StoredReference {
+  const char* key;
+  const char* value;
+};
+/// A file of them adds itself at the start of the program.
+struct StoredReferences {
+  explicit StoredReferences(ArrayRef<StoredReference> lines);
+};
 
 struct ReferenceTensor {
   bool defined = true;

@@ -1,0 +1,17 @@
+// clang-format off
+// --- products
+OP("matmul", "torch.matmul(a, b)", matmul(a, b), "f[2,3] f[3,4] | f[3] f[3] | f[2,3] f[3] | f[3] f[3,4] | f[1,1] f[1,1] | f[2,0] f[0,3] | f[0,3] f[3,2] | f[2,2,3] f[3,4] | f[2,2,3] f[2,3,2] | f[2,1,2,3] f[3,3,2] | f[3] f[2,3,4] | f[2,2,3] f[3] | f[7,9] f[9,5] | i64[2,3] i64[3,2] | i32[2,3] i32[3] | F{nan,1,inf,2}[2,2] F{0,1,1,1}[2,2]", kSmooth)
+OP("matmul/transposed", "torch.matmul(a.t(), b.t())", a.t().matmul(b.t()), "f[3,2] f[4,3]", kSmooth)
+OP("matmul/mm", "a.mm(b)", a.mm(b), "f[2,3] f[3,4]", kSmooth)
+OP("linear", "F.linear(a, b, c)", linear(a, b, c), "f[2,3] f[4,3] f[4] | f[2,3] f[4,3] - | f[3] f[4,3] f[4] | f[2,2,3] f[2,3] f[2] | f[0,3] f[4,3] f[4] | f[2,0] f[3,0] f[3] | f[7,9] f[5,9] f[5]", kSmooth)
+OP("linear_activation", "torch.relu(F.linear(a, b, c))", linear_activation(a, b, c), "f[2,3] f[4,3] f[4] | f[2,3] f[4,3] - | f[3] f[4,3] f[4] | f[2,2,3] f[2,3] f[2] | f[0,3] f[4,3] f[4] | f[2,0] f[3,0] f[3] | f[2,3] f[0,3] f[0] | f[7,9] f[8,9] f[8] | f{nan,1,inf,2}[2,2] f{0,1,1,1}[2,2] f{-3,0}", kSmooth)
+OP("linear_activation/gelu", "F.gelu(F.linear(a, b, c), approximate='tanh')", linear_activation(a, b, c, "gelu_tanh"), "f[2,3] f[4,3] f[4] | f[2,3] f[4,3] - | f[3] f[4,3] f[4] | f[2,2,3] f[2,3] f[2] | f[0,3] f[4,3] f[4] | f[2,0] f[3,0] f[3] | f[2,3] f[0,3] f[0] | f[7,9] f[8,9] f[8] | f{-12,-0.75,0,5}[2,2] f{1,0,-0.5,1}[2,2] f{0,1}", kSmooth)
+WRONG("matmul", ShapeError, "matmul: expected a [.., m, k] and b [.., k, n], got [2, 3] and [4, 3]: 3 and 4 differ", matmul(ones({2, 3}), ones({4, 3})))
+WRONG("matmul", DTypeError, "matmul: expected both of one type, got float32 and float64", matmul(ones({2, 2}), ones({2, 2}, kFloat64)))
+WRONG("matmul", ShapeError, "matmul: expected tensors of at least 1 dimension", matmul(ones({}), ones({2})))
+WRONG("matmul", ShapeError, "matmul: cannot broadcast", matmul(ones({2, 1, 1}), ones({3, 1, 1})))
+WRONG("linear", ShapeError, "linear: expected x of shape [..., 5], got [2, 4]", linear(ones({2, 4}), ones({3, 5})))
+WRONG("linear", ShapeError, "linear: expected bias of shape [3], got [5]", linear(ones({2, 5}), ones({3, 5}), ones({5})))
+WRONG("linear_activation", ShapeError, "linear_activation: expected x of shape [..., 5], got [2, 4]", linear_activation(ones({2, 4}), ones({3, 5}), ones({3})))
+WRONG("linear_activation", ValueError, "linear_activation: expected activation to be \"relu\" or \"gelu_tanh\", got \"gelu\"", linear_activation(ones({2, 5}), ones({3, 5}), ones({3}), "gelu"))
+WRONG("linear_activation", DTypeError, "linear_activation: expected a floating-point tensor, got int64", linear_activation(ones({2, 5}, kInt64), ones({3, 5}, kInt64), ones({3}, kInt64)))
