@@ -25,7 +25,7 @@ using TensorList = ArrayRef<Tensor>;
 
 /// An n-dimensional array with reference semantics: copies share elements. A default-constructed
 /// Tensor is undefined; using it throws ValueError. Every method with a free function of the same
-/// name does what is documented there (core/ops.h).
+/// name does what is documented there (core/ops/).
 class WICK_API Tensor {
  public:
   Tensor() = default;
