@@ -39,7 +39,9 @@ Matrix last_two(Tensor& x) {
   };
   if (!view()) {
     x = detail::contiguous_raw(x);
-    view();
+    if (!view()) {  // no elements: strides may be anything
+      m = {x.size(-2), x.size(-1), std::max<int64_t>(x.size(-1), 1), false};
+    }
   }
   return m;
 }
