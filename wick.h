@@ -4,8 +4,10 @@
 #include <wick/core/autograd.h>
 #include <wick/core/cuda.h>
 #include <wick/core/function.h>
+#include <wick/core/gradcheck.h>
 #include <wick/core/ops.h>
 #include <wick/core/ordered_dict.h>
+#include <wick/core/recompute.h>
 #include <wick/core/tensor.h>
 #include <wick/data/batches.h>
 #include <wick/data/idx.h>

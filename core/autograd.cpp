@@ -102,6 +102,13 @@ Tensor SavedTensor::unpack(Node& self) const {
 bool GradMode::is_enabled() { return detail::thread_state().grad_enabled; }
 void GradMode::set_enabled(bool enabled) { detail::thread_state().grad_enabled = enabled; }
 
+bool autograd::AnomalyMode::is_enabled() { return detail::thread_state().anomaly_mode; }
+bool autograd::AnomalyMode::should_check_nan() { return detail::thread_state().anomaly_check_nan; }
+void autograd::AnomalyMode::set_enabled(bool enabled, bool check_nan) {
+  detail::thread_state().anomaly_mode = enabled;
+  detail::thread_state().anomaly_check_nan = check_nan;
+}
+
 // --- leaves
 
 namespace detail {
@@ -245,7 +252,7 @@ void attach(Node& node, ArrayRef<const Tensor*> inputs, ArrayRef<Tensor*> output
     if (!is_floating_point(impl.dtype())) continue;
     set_history(impl, {NodePtr(&node), i});
   }
-  AutogradAccess::set_stream(node);
+  AutogradAccess::note_origin(node);
 }
 
 }  // namespace detail

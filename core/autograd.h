@@ -63,8 +63,8 @@ class WICK_API SavedTensor {
 class WICK_API Backward {
  public:
   /// `grads` may be moved from by take_grad().
-  Backward(Node& node, std::span<Tensor> grads, bool create_graph)
-      : node_(node), grads_(grads), create_graph_(create_graph) {}
+  Backward(Node& node, std::span<Tensor> grads, bool create_graph, bool partial = false)
+      : node_(node), grads_(grads), create_graph_(create_graph), partial_(partial) {}
   /// Gradient of output i; undefined where nothing flowed (never for a node with one output).
   const Tensor& grad(size_t i = 0) const { return grads_[i]; }
   ArrayRef<Tensor> grads() const { return {grads_.data(), grads_.size()}; }
@@ -77,12 +77,14 @@ class WICK_API Backward {
   }
   /// The returned gradients must be made of differentiable ops (grad mode is on).
   bool create_graph() const { return create_graph_; }
+  /// Gradients of chosen inputs alone are wanted: grad(), or backward() with `inputs`.
+  bool partial() const { return partial_; }
   Node& node() const { return node_; }
 
  private:
   Node& node_;
   std::span<Tensor> grads_;
-  bool create_graph_;
+  bool create_graph_, partial_;
 };
 
 /// Shape, type and device that a gradient must have.
@@ -186,6 +188,34 @@ class NoGradGuard : public AutoGradMode {
  public:
   NoGradGuard() : AutoGradMode(false) {}
 };
+
+namespace autograd {
+
+/// While it is on in a thread, an op recorded there remembers where it was called, and a backward
+/// pass throws AutogradError at the first op that makes a gradient with a NaN in it, saying which
+/// and where. Slow: for finding the cause of a NaN.
+class WICK_API AnomalyMode {
+ public:
+  static bool is_enabled();
+  static bool should_check_nan();
+  static void set_enabled(bool enabled, bool check_nan = true);
+};
+/// Anomaly mode while it lives.
+class DetectAnomalyGuard {
+ public:
+  explicit DetectAnomalyGuard(bool check_nan = true)
+      : enabled_(AnomalyMode::is_enabled()), check_nan_(AnomalyMode::should_check_nan()) {
+    AnomalyMode::set_enabled(true, check_nan);
+  }
+  ~DetectAnomalyGuard() { AnomalyMode::set_enabled(enabled_, check_nan_); }
+  DetectAnomalyGuard(const DetectAnomalyGuard&) = delete;
+  DetectAnomalyGuard& operator=(const DetectAnomalyGuard&) = delete;
+
+ private:
+  bool enabled_, check_nan_;
+};
+
+}  // namespace autograd
 
 /// True if grad mode is on and one of the (defined) tensors requires a gradient.
 template <class... Ts>

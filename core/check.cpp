@@ -1,5 +1,7 @@
 #include <wick/core/check.h>
 
+#include <dlfcn.h>
+#include <execinfo.h>
 #include <algorithm>
 #include <charconv>
 
@@ -56,6 +58,23 @@ void append(std::string& out, double value) {
   char buffer[32];
   const auto end = std::to_chars(buffer, buffer + sizeof buffer, value);
   out.append(buffer, end.ptr);
+}
+
+std::string call_sites() {
+  void* frames[24];
+  const int n = ::backtrace(frames, 24);
+  std::string out;
+  for (int i = 2; i < n; ++i) {  // without this function and its caller
+    Dl_info info;
+    if (::dladdr(frames[i], &info) == 0 || !info.dli_fname) continue;
+    const std::string_view path(info.dli_fname);
+    const auto offset = static_cast<char*>(frames[i]) - static_cast<char*>(info.dli_fbase);
+    char digits[20];
+    const auto end = std::to_chars(digits, digits + sizeof digits, offset, 16);
+    out += str(out.empty() ? "" : " < ", path.substr(path.rfind('/') + 1), "+0x",
+               std::string_view(digits, static_cast<size_t>(end.ptr - digits)));
+  }
+  return out;
 }
 
 }  // namespace detail

@@ -76,6 +76,9 @@ std::string str(const Args&... args) {
 }
 
 namespace detail {
+/// The return addresses of the calling functions, innermost first, as "program+0x1a2b < ...": for
+/// `addr2line -Cfe program 0x1a2b`.
+WICK_API std::string call_sites();
 template <class E, class... Args>
 [[noreturn, gnu::noinline, gnu::cold]] void fail(const Args&... args) {
   throw E(str(args...));

@@ -4,6 +4,9 @@
 #include <wick/core/ops.h>
 #include <wick/core/run_streams.h>
 #include <algorithm>
+#include <exception>
+#include <system_error>
+#include <thread>
 #include <unordered_map>
 
 namespace wick {
@@ -29,6 +32,13 @@ class Engine {
 
   /// `roots` must stay alive: they own the graph.
   void run(ArrayRef<Edge> roots, ArrayRef<Tensor> grads) {
+    detail::ThreadState& state = detail::thread_state();
+    if (state.backward_depth >= kMaxDepth) return run_in_thread(roots, grads);
+    struct Depth {
+      uint8_t& count;
+      explicit Depth(uint8_t& c) : count(++c) {}
+      ~Depth() { --count; }
+    } const depth(state.backward_depth);
     const AutoGradMode mode(create_);
     if (!targets_.empty()) prune(roots);
     for (size_t i = 0; i < roots.size(); ++i) add(roots[i], grads[i], "backward");
@@ -49,6 +59,32 @@ class Engine {
     bool needed = false;
     bool visited = false;
   };
+
+  // A backward inside a backward inside ... each takes some of the stack: a fresh one is a
+  // thread's.
+  static constexpr uint8_t kMaxDepth = 60;
+  void run_in_thread(ArrayRef<Edge> roots, ArrayRef<Tensor> grads) {
+    const detail::ThreadState& mine = detail::thread_state();
+    std::exception_ptr error;
+    const auto body = [&] {
+      detail::ThreadState& state = detail::thread_state();
+      state.anomaly_mode = mine.anomaly_mode;
+      state.anomaly_check_nan = mine.anomaly_check_nan;
+      state.cuda_device = mine.cuda_device;
+      std::copy(std::begin(mine.cuda_stream), std::end(mine.cuda_stream), state.cuda_stream);
+      try {
+        run(roots, grads);
+      } catch (...) {
+        error = std::current_exception();
+      }
+    };
+    try {
+      std::thread(body).join();
+    } catch (const std::system_error& e) {
+      WICK_FAIL(AutogradError, "backward: too many backward passes inside each other: ", e.what());
+    }
+    if (error) std::rethrow_exception(error);
+  }
 
   static bool earlier(const Node* a, const Node* b) { return a->sequence() < b->sequence(); }
 
@@ -178,6 +214,19 @@ class Engine {
     }
   }
 
+  static void check_nan(Node& node, const Grads& results) {
+    const NoGradGuard no_grad;
+    for (uint32_t i = 0; i < results.size(); ++i) {
+      const Tensor& g = results[i];
+      if (!g.defined() || !g.is_floating_point() || !any(g != g).item<bool>()) continue;
+      const Node::Hooks* hooks = AutogradAccess::hooks(node);
+      WICK_FAIL(AutogradError, "backward: '", node.name(), "' returned nan values in its ", i,
+                "th output, of shape ", g.sizes(), "; the op was recorded at ",
+                hooks && !hooks->origin.empty() ? hooks->origin
+                                                : "a place that is unknown: anomaly mode was off");
+    }
+  }
+
   void step(Node& node, InlineVector<Tensor, 1>& grads) {
     streams_.enter(node);
     run_hooks(node, grads);
@@ -192,8 +241,11 @@ class Engine {
       for (const Edge& e : node.next_edges()) deeper |= e.node && targets_[e.node.get()].needed;
       if (!deeper) return;
     }
-    Backward context(node, {grads.begin(), grads.size()}, create_);
+    Backward context(node, {grads.begin(), grads.size()}, create_, !targets_.empty());
     Grads results = AutogradAccess::apply(node, context);
+    const detail::ThreadState& state = detail::thread_state();
+    if (state.anomaly_mode && state.anomaly_check_nan) [[unlikely]]
+      check_nan(node, results);
     grads.clear();
     if (!keep_) AutogradAccess::release_saved(node);
     WICK_CHECK(AutogradError, results.size() == node.num_inputs(), "backward: '", node.name(),

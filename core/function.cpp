@@ -20,6 +20,13 @@ bool AutogradContext::needs_input_grad(size_t i) const {
   return backward_->needs(i);
 }
 
+bool AutogradContext::needs_input_grad(std::initializer_list<IndexRange> ranges) const {
+  bool any = false;
+  for (const auto& [first, last] : ranges)
+    for (size_t i = first; i < last; ++i) any |= needs_input_grad(i);
+  return any;
+}
+
 void FunctionNodeBase::connect(const IntrusivePtr<FunctionNodeBase>& node,
                                const std::vector<const Tensor*>& inputs, size_t arguments,
                                const std::vector<size_t>& positions, variable_list& outputs) {
@@ -40,18 +47,32 @@ void FunctionNodeBase::connect(const IntrusivePtr<FunctionNodeBase>& node,
       if (outputs[i].is_same(t)) number = static_cast<int>(i);
     numbers.push_back(number);
   }
+  for (const Tensor& x : ctx.dirty_) {
+    check_inplace("custom function", x, true);
+    WICK_CHECK(AutogradError, contains(outputs, x),
+               "custom function: a tensor that forward marked dirty is not among its results");
+    WICK_CHECK(AutogradError,
+               !x.is_view() || (outputs.size() == 1 && !inputs.empty() && x.is_same(*inputs[0])),
+               "custom function: a view that forward changes in place must be its first tensor "
+               "argument and its only result; clone() it first");
+  }
   std::vector<Tensor*> attached;
   std::vector<Tensor> skipped(outputs.size());  // keep the numbering of results
   for (size_t i = 0; i < outputs.size(); ++i) {
     for (const Tensor* input : inputs)  // returned as it came: it must not lose its own history
-      if (outputs[i].is_same(*input)) outputs[i] = input->detach();
+      if (outputs[i].is_same(*input) && !contains(ctx.dirty_, *input)) outputs[i] = input->detach();
     const bool none = !outputs[i].defined() || contains(ctx.non_differentiable_, outputs[i]);
     attached.push_back(none ? &skipped[i] : &outputs[i]);
   }
-  detail::attach(*node, {inputs.data(), inputs.size()}, {attached.data(), attached.size()});
+  if (outputs.size() == 1 && outputs[0].is_view() && contains(ctx.dirty_, outputs[0])) {
+    detail::attach_inplace(NodePtr(node.get()), {inputs.data(), inputs.size()}, outputs[0]);
+  } else {
+    detail::attach(*node, {inputs.data(), inputs.size()}, {attached.data(), attached.size()});
+  }
   for (size_t i = 0; i < ctx.to_save_.size(); ++i)
     ctx.saved_.emplace_back(ctx.to_save_[i], numbers[i]);
   ctx.to_save_.clear();
+  ctx.dirty_.clear();
   ctx.non_differentiable_.clear();
 }
 

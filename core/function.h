@@ -25,6 +25,8 @@ namespace wick::autograd {
 /// A value of any of the types that saved_data holds.
 using IValue = std::variant<std::monostate, bool, int64_t, double, std::string, Tensor>;
 
+using IndexRange = std::pair<size_t, size_t>;
+
 /// What forward leaves for backward.
 class WICK_API AutogradContext {
  public:
@@ -39,16 +41,22 @@ class WICK_API AutogradContext {
   variable_list get_saved_variables() const;
   /// Other values, by name.
   std::map<std::string, IValue> saved_data;
+  /// These arguments were changed in place by forward and are among its results. A view must be the
+  /// first tensor argument and the only result.
+  void mark_dirty(const variable_list& inputs) { dirty_ = inputs; }
   /// These results need no gradient. Call in forward.
   void mark_non_differentiable(const variable_list& outputs) { non_differentiable_ = outputs; }
   /// Whether backward sees zeros (default) or undefined tensors for results without a gradient.
   void set_materialize_grads(bool on) { materialize_grads_ = on; }
   /// In backward: whether the gradient of the i-th tensor argument is wanted.
   bool needs_input_grad(size_t i) const;
+  /// Whether that of any in these ranges [first, last) is.
+  bool needs_input_grad(std::initializer_list<IndexRange> ranges) const;
 
  private:
   friend class FunctionNodeBase;
   variable_list to_save_;
+  variable_list dirty_;
   variable_list non_differentiable_;
   std::vector<SavedTensor> saved_;
   bool materialize_grads_ = true;
@@ -85,10 +93,12 @@ class Function {
  public:
   template <class... Args>
   static auto apply(Args&&... args) {
-    std::vector<const Tensor*> inputs;
+    variable_list kept;  // forward may move its arguments away
     std::vector<size_t> positions;
     size_t index = 0;
-    (collect(args, inputs, positions, index), ...);
+    (collect(args, kept, positions, index), ...);
+    std::vector<const Tensor*> inputs;
+    for (const Tensor& t : kept) inputs.push_back(&t);
     IntrusivePtr<FunctionNodeBase> node(new (detail::allocate_small(sizeof(FunctionNode)))
                                             FunctionNode());
     const bool record =
@@ -120,10 +130,10 @@ class Function {
     }
   };
   template <class T>
-  static void collect(const T& value, std::vector<const Tensor*>& inputs,
-                      std::vector<size_t>& positions, size_t& index) {
+  static void collect(const T& value, variable_list& kept, std::vector<size_t>& positions,
+                      size_t& index) {
     if constexpr (std::is_base_of_v<Tensor, T>) {
-      inputs.push_back(&value);
+      kept.push_back(value);
       positions.push_back(index);
     }
     ++index;

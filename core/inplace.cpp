@@ -179,7 +179,7 @@ void refresh_view_history(TensorImpl& impl) {
                          Lambda("as_strided", std::remove_const_t<decltype(backward)>(backward)));
   AutogradAccess::edges(*node).push_back(gradient_edge(base));
   AutogradAccess::outputs(*node).push_back(TensorMeta(impl));
-  AutogradAccess::set_stream(*node);
+  AutogradAccess::note_origin(*node);
   set_history(impl, {node, 0});
 }
 
@@ -200,7 +200,7 @@ void attach_inplace(NodePtr node, ArrayRef<const Tensor*> inputs, Tensor& x) {
   auto& edges = AutogradAccess::edges(*node);
   for (const Tensor* t : inputs) edges.push_back(t->defined() ? gradient_edge(t->impl()) : Edge{});
   AutogradAccess::outputs(*node).push_back(TensorMeta(x.impl()));
-  AutogradAccess::set_stream(*node);
+  AutogradAccess::note_origin(*node);
   adopt_inplace(std::move(node), x);
 }
 
@@ -216,7 +216,7 @@ void adopt_inplace(NodePtr node, Tensor& x) {
   edges.push_back(gradient_edge(base));
   for (size_t i = 1; i < node->num_inputs(); ++i) edges.push_back(node->next_edge(i));
   AutogradAccess::outputs(*rebased).push_back(TensorMeta(base));
-  AutogradAccess::set_stream(*rebased);
+  AutogradAccess::note_origin(*rebased);
   set_history(base, {rebased, 0});
   meta->view_version = impl.version() - 1;  // remade from the base when asked for
 }

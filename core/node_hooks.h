@@ -3,6 +3,7 @@
 #include <wick/core/autograd.h>
 #include <wick/core/thread_state.h>
 #include <functional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct Node::Hooks {
   };
   std::vector<Hook> hooks;
   std::vector<std::pair<uint32_t, TensorImpl*>> retained;  // by retain_grad(); the impl unregisters
+  std::string origin;  // in anomaly mode: where the op was called
 };
 
 struct AutogradAccess {
@@ -27,12 +29,15 @@ struct AutogradAccess {
     if (!n.hooks_) n.hooks_ = new Node::Hooks;
     return *n.hooks_;
   }
-  static void* stream(const Node& n) { return n.stream_; }
-  static void set_stream(Node& n) {
-    if (!n.outputs_.empty() && n.outputs_[0].device.is_cuda()) {
+  /// What is known of the moment in which the node is recorded.
+  static void note_origin(Node& n) {
+    if (n.outputs_.empty()) return;
+    if (n.outputs_[0].device.is_cuda())
       n.stream_ = detail::thread_state().cuda_stream[n.outputs_[0].device.index()];
-    }
+    if (detail::thread_state().anomaly_mode) [[unlikely]]
+      ensure_hooks(n).origin = detail::call_sites();
   }
+  static void* stream(const Node& n) { return n.stream_; }
   static Grads apply(Node& n, Backward& context) { return n.apply(context); }
   static void release_saved(Node& n) noexcept { n.release_saved(); }
 };

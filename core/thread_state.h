@@ -9,6 +9,9 @@ namespace wick::detail {
 
 struct ThreadState {
   bool grad_enabled = true;
+  bool anomaly_mode = false;
+  bool anomaly_check_nan = true;
+  uint8_t backward_depth = 0;  // backward passes that run inside each other
   int8_t cuda_device = 0;
   void* cuda_stream[16] = {};  // the current stream of each device; null: the default stream
   // Autograd nodes whose last reference went, being freed one by one (core/autograd.cpp).

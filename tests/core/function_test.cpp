@@ -119,4 +119,146 @@ TEST(AutogradFunction, may_run_backward_inside_backward) {
   EXPECT_NEAR(grad_of(x)[0], grad_of(y)[0], 1e-12);
 }
 
+// A forward that takes its arguments by value owns what was passed as a temporary.
+struct TakesValues : autograd::Function<TakesValues> {
+  static Tensor forward(AutogradContext*, Tensor x) {
+    const Tensor taken = std::move(x);
+    return taken * 3;
+  }
+  static variable_list backward(AutogradContext*, const variable_list& g) { return {g[0] * 3}; }
+};
+
+TEST(AutogradFunction, arguments_may_be_moved_away) {
+  const Tensor x = leaf({2});
+  TakesValues::apply(x * 1).backward();
+  EXPECT_EQ(grad_of(x), Values{3});
+}
+
+// --- arguments that forward changes
+
+struct DoublesInPlace : autograd::Function<DoublesInPlace> {
+  static Tensor forward(AutogradContext* ctx, Tensor x, const Tensor& y) {
+    x.mul_(2).add_(y);
+    ctx->mark_dirty({x});
+    return x;
+  }
+  static variable_list backward(AutogradContext*, const variable_list& grads) {
+    return {grads[0] * 2, grads[0]};
+  }
+};
+
+TEST(AutogradFunction, dirty_arguments_keep_their_identity) {
+  const Tensor x = leaf({1, 2}), y = leaf({3, 4});
+  Tensor z = x * 10;
+  const Tensor w = DoublesInPlace::apply(z, y);
+  EXPECT_TRUE(w.is_same(z));
+  EXPECT_EQ(z.detach().to_vector<double>(), (Values{23, 44}));
+  (w * z).sum().backward();  // 2 w dw
+  EXPECT_EQ(grad_of(x), (Values{2 * 23 * 20, 2 * 44 * 20}));
+  EXPECT_EQ(grad_of(y), (Values{46, 88}));
+}
+
+TEST(AutogradFunction, dirty_views_change_the_history_of_their_base) {
+  const Tensor x = leaf({1, 2, 3}), y = leaf({5});
+  Tensor z = x * 1;
+  DoublesInPlace::apply(z.narrow(0, 1, 1), y);
+  EXPECT_EQ(z.detach().to_vector<double>(), (Values{1, 9, 3}));
+  (z * tensor({1, 10, 100}, kFloat64)).sum().backward();
+  EXPECT_EQ(grad_of(x), (Values{1, 20, 100}));
+  EXPECT_EQ(grad_of(y), (Values{10}));
+}
+
+TEST(AutogradFunction, what_was_saved_before_it_was_dirtied_is_an_error) {
+  const Tensor x = leaf({1, 2}), y = leaf({3, 4});
+  Tensor z = x * 10;
+  const Tensor square = z * z;
+  DoublesInPlace::apply(z, y);
+  EXPECT_THROW(square.sum().backward(), AutogradError);
+}
+
+struct MarksAnother : autograd::Function<MarksAnother> {
+  static Tensor forward(AutogradContext* ctx, const Tensor& x) {
+    ctx->mark_dirty({x});
+    return x * 2;
+  }
+  static variable_list backward(AutogradContext*, const variable_list& g) { return {g[0]}; }
+};
+struct DirtiesTheSecond : autograd::Function<DirtiesTheSecond> {
+  static Tensor forward(AutogradContext* ctx, const Tensor&, Tensor x) {
+    ctx->mark_dirty({x.mul_(2)});
+    return x;
+  }
+  static variable_list backward(AutogradContext*, const variable_list& g) { return {g[0], g[0]}; }
+};
+
+TEST(AutogradFunction, wrong_marks_are_errors) {
+  const Tensor x = leaf({1, 2});
+  EXPECT_THROW(DoublesInPlace::apply(x, x), AutogradError) << "a leaf";
+  EXPECT_THROW(MarksAnother::apply(x * 1), AutogradError) << "not a result";
+  const Tensor base = x * 1;
+  EXPECT_THROW(DirtiesTheSecond::apply(x, base[0]), AutogradError) << "a view, not the first";
+}
+
+struct AsksForRanges : autograd::Function<AsksForRanges> {
+  static Tensor forward(AutogradContext*, const Tensor& a, const Tensor& b, const Tensor& c) {
+    return a + b + c;
+  }
+  static variable_list backward(AutogradContext* ctx, const variable_list& g) {
+    EXPECT_FALSE(ctx->needs_input_grad({{0, 2}}));
+    EXPECT_TRUE(ctx->needs_input_grad({{0, 1}, {1, 3}}));
+    EXPECT_THROW((void)ctx->needs_input_grad({{2, 4}}), IndexError);
+    return {Tensor(), Tensor(), g[0]};
+  }
+};
+
+TEST(AutogradFunction, ranges_of_arguments) {
+  const Tensor x = leaf({1}), one = ones({1}, kFloat64);
+  AsksForRanges::apply(one, one, x).backward();
+  EXPECT_EQ(grad_of(x), Values{1});
+}
+
+// --- backward inside backward, deeper than a stack is
+
+struct Deeper : autograd::Function<Deeper> {
+  static Tensor forward(AutogradContext* ctx, const Tensor& x) {
+    ctx->saved_data["x"] = (x.detach() - 1).requires_grad_();
+    return x.detach().clone();
+  }
+  static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
+    const Tensor x = std::get<Tensor>(ctx->saved_data["x"]);
+    if (x.item<double>() >= 0) {
+      const AutoGradMode on(true);
+      apply(x).sum().backward();
+    }
+    return grads;
+  }
+};
+
+TEST(AutogradFunction, backward_may_nest_thousands_deep) {
+  const Tensor x = leaf({8193});
+  Deeper::apply(x).sum().backward();
+  EXPECT_EQ(grad_of(x), Values{1});
+}
+
+struct ThrowsInside : autograd::Function<ThrowsInside> {
+  static Tensor forward(AutogradContext* ctx, const Tensor& x) {
+    ctx->saved_data["x"] = (x.detach() - 1).requires_grad_();
+    return x.detach().clone();
+  }
+  static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
+    const Tensor x = std::get<Tensor>(ctx->saved_data["x"]);
+    WICK_CHECK(ValueError, x.item<double>() > 0, "the bottom");
+    const AutoGradMode on(true);
+    apply(x).sum().backward();
+    return grads;
+  }
+};
+
+TEST(AutogradFunction, errors_come_out_of_nested_backwards) {
+  const Tensor x = leaf({200});
+  EXPECT_THROW(ThrowsInside::apply(x).sum().backward(), ValueError);
+  x.detach().fill_(2);
+  EXPECT_THROW(ThrowsInside::apply(x).sum().backward(), ValueError);
+}
+
 }  // namespace

@@ -9,8 +9,9 @@ std::map<std::string, OpFamily>& families() {
 }
 }  // namespace
 
-OpFamily::OpFamily(std::string name, ArrayRef<OpRow> rows, ArrayRef<WrongUse> wrong_uses)
-    : name(std::move(name)), rows(rows), wrong_uses(wrong_uses) {
+OpFamily::OpFamily(std::string name, ArrayRef<OpRow> rows, ArrayRef<WrongUse> wrong_uses,
+                   ArrayRef<OpNote> notes)
+    : name(std::move(name)), rows(rows), wrong_uses(wrong_uses), notes(notes) {
   families().emplace(this->name, *this);
 }
 

@@ -50,13 +50,21 @@ struct WrongUse {
   void (*call)();
 };
 
+/// Where an op differs from PyTorch's.
+struct OpNote {
+  const char* name;
+  const char* text;
+};
+
 /// The rows of one file. Its constructor adds it to op_families().
 struct OpFamily {
   std::string name;
   ArrayRef<OpRow> rows;
   ArrayRef<WrongUse> wrong_uses;
+  ArrayRef<OpNote> notes;
 
-  OpFamily(std::string name, ArrayRef<OpRow> rows, ArrayRef<WrongUse> wrong_uses);
+  OpFamily(std::string name, ArrayRef<OpRow> rows, ArrayRef<WrongUse> wrong_uses,
+           ArrayRef<OpNote> notes);
 };
 /// By name.
 const std::map<std::string, OpFamily>& op_families();

@@ -17,8 +17,9 @@
 // are stored.
 //
 //   WRONG(name, type of the error, part of its text, expression)
+//   NOTE(name, where the op differs from PyTorch's: a remark in docs/ops.md)
 //
-// It is included in the middle of lists: no include guard, nothing but the two macros and #defined
+// It is included in the middle of lists: no include guard, nothing but these macros and #defined
 // strings. A row is a line.
 namespace wick::test {
 namespace rows {
@@ -103,23 +104,34 @@ using namespace rows;  // NOLINT
    [](const Tensor* in) -> std::vector<Tensor> { NAMES return outputs(wick_expression); }, inputs, \
    traits},
 #define WRONG(name, Type, text, ...)
+#define NOTE(name, text)
 const OpRow kRows[] = {
 #include WICK_ROWS
 };
 #undef OP
 #undef WRONG
+#undef NOTE
 #define OP(name, torch, wick_expression, inputs, traits)
+#define NOTE(name, text)
 #define WRONG(name, Type, text, ...)                                                            \
   {name, [](const Error& error) { return dynamic_cast<const Type*>(&error) != nullptr; }, text, \
    [] { (void)(__VA_ARGS__); }},
 const WrongUse kWrongUses[] = {
 #include WICK_ROWS
 };
+#undef WRONG
+#undef NOTE
+#define WRONG(name, Type, text, ...)
+#define NOTE(name, text) {name, text},
+const OpNote kNotes[] = {
+#include WICK_ROWS
+    {nullptr, nullptr}};
 #undef OP
 #undef WRONG
+#undef NOTE
 
 const OpFamily kFamily(WICK_ROWS_NAME, {kRows, std::size(kRows)},
-                       {kWrongUses, std::size(kWrongUses)});
+                       {kWrongUses, std::size(kWrongUses)}, {kNotes, std::size(kNotes) - 1});
 
 }  // namespace
 }  // namespace wick::test
