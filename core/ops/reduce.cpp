@@ -1,5 +1,6 @@
 #include <wick/core/ops/common.h>
-#include <wick/core/reduce_args.h>
+#include <wick/core/ops/order.h>
+#include <vector>
 
 namespace wick {
 
@@ -114,19 +115,26 @@ Tensor sum_to_size(const Tensor& x, IntArrayRef sizes) {
 
 // --- extremes
 
+Tensor detail::share_gradient(const Tensor& g, const Tensor& x, const Tensor& y, DimMask mask) {
+  const Dims kept = reduced_sizes(x.sizes(), mask, true);
+  const Tensor in = x.detach();
+  // If the result is a NaN, every NaN is a tie; if not, there are none.
+  const Tensor ties = maximum(in == y.detach().view(kept), in != in);
+  return where(ties, g.reshape(kept) / sum_over(ties, mask, true, {}), 0.0);
+}
+
 namespace {
 
-Tensor extreme(const char* name, ReduceOp op, const Tensor& x) {
-  WICK_CHECK(ValueError, x.numel() > 0, name, ": expected at least one element, got shape ",
-             x.sizes());
-  Tensor y = reduce_raw(op, x, x.dtype(), detail::all_dims(x.dim()), {}, name);
+Tensor extreme(const char* name, ReduceOp op, const Tensor& x, DimMask mask, bool keepdim) {
+  const Dims sizes = detail::reduced_sizes(x.sizes(), mask, keepdim);
+  for (int64_t d = 0; d < x.dim(); ++d) {
+    WICK_CHECK(ValueError, !(mask >> d & 1) || x.sizes()[d] > 0, name,
+               ": expected at least one element, got shape ", x.sizes());
+  }
+  Tensor y = reduce_raw(op, x, x.dtype(), mask, sizes, name);
   if (is_floating_point(x.dtype()) && needs_grad(x)) {
-    record(name, {x}, y, [x = save(x), y = save_output(y)](Backward& ctx) -> Grads {
-      const Tensor in = ctx.unpack(x).detach();
-      const Tensor extreme = ctx.unpack(y).detach();
-      // If the result is a NaN, every NaN is a tie; if not, there are none.
-      const Tensor ties = maximum(in == extreme, in != in);
-      return {where(ties, ctx.grad() / ties.sum(), 0.0)};
+    record(name, {x}, y, [x = save(x), y = save_output(y), mask](Backward& ctx) -> Grads {
+      return {detail::share_gradient(ctx.grad(), ctx.unpack(x), ctx.unpack(y), mask)};
     });
   }
   return y;
@@ -200,8 +208,23 @@ Tensor index_of_extreme(const char* name, ReduceOp op, const Tensor& x, std::opt
 
 }  // namespace
 
-Tensor max(const Tensor& x) { return extreme("max", ReduceOp::Max, x); }
-Tensor min(const Tensor& x) { return extreme("min", ReduceOp::Min, x); }
+Tensor max(const Tensor& x) {
+  return extreme("max", ReduceOp::Max, x, detail::all_dims(x.dim()), false);
+}
+Tensor min(const Tensor& x) {
+  return extreme("min", ReduceOp::Min, x, detail::all_dims(x.dim()), false);
+}
+Tensor amax(const Tensor& x, IntArrayRef dim, bool keepdim) {
+  return extreme("amax", ReduceOp::Max, x, detail::dim_mask("amax", dim, x.dim()), keepdim);
+}
+Tensor amin(const Tensor& x, IntArrayRef dim, bool keepdim) {
+  return extreme("amin", ReduceOp::Min, x, detail::dim_mask("amin", dim, x.dim()), keepdim);
+}
+std::tuple<Tensor, Tensor> aminmax(const Tensor& x, std::optional<int64_t> dim, bool keepdim) {
+  const DimMask mask = dim ? detail::dim_mask("aminmax", *dim, x.dim()) : detail::all_dims(x.dim());
+  return {extreme("aminmax", ReduceOp::Min, x, mask, keepdim),
+          extreme("aminmax", ReduceOp::Max, x, mask, keepdim)};
+}
 
 std::tuple<Tensor, Tensor> max(const Tensor& x, int64_t dim, bool keepdim) {
   return extreme_of_dim("max", ReduceOp::Max, x, dim, keepdim);
@@ -217,11 +240,85 @@ Tensor argmin(const Tensor& x, std::optional<int64_t> dim, bool keepdim) {
   return index_of_extreme("argmin", ReduceOp::Min, x, dim, keepdim);
 }
 
-Tensor all(const Tensor& x) {
-  return reduce_raw(ReduceOp::All, x, DType::Bool, detail::all_dims(x.dim()), {}, "all");
+// --- counts and products
+
+namespace {
+
+Tensor logical(const char* name, ReduceOp op, const Tensor& x, OptionalIntArrayRef dim,
+               bool keepdim) {
+  const DimMask mask = detail::dim_mask(name, dim, x.dim());
+  const Tensor y =
+      reduce_raw(op, x, DType::Bool, mask, detail::reduced_sizes(x.sizes(), mask, keepdim), name);
+  return x.dtype() == DType::UInt8 ? y.to(DType::UInt8) : y;
 }
-Tensor any(const Tensor& x) {
-  return reduce_raw(ReduceOp::Any, x, DType::Bool, detail::all_dims(x.dim()), {}, "any");
+
+/// The gradient of a product over `dim`: elements are multiplied in pairs until one is left, and
+/// the way back gives each one the product of all others, also where that is of zeros.
+Tensor prod_backward(const Tensor& x, Tensor g, int64_t dim) {
+  std::vector<Tensor> levels{x};
+  const auto part = [&](const Tensor& t, int64_t start, int64_t n) {
+    return t.narrow(dim, start, n);
+  };
+  while (levels.back().size(dim) > 1) {
+    const Tensor in = levels.back();
+    const int64_t half = in.size(dim) / 2;
+    Tensor pairs = part(in, 0, half) * part(in, half, half);
+    if (in.size(dim) % 2) pairs = cat({pairs, part(in, 2 * half, 1)}, dim);
+    levels.push_back(std::move(pairs));
+  }
+  for (size_t k = levels.size() - 1; k-- > 0;) {
+    const int64_t half = levels[k].size(dim) / 2;
+    const Tensor both = part(g, 0, half);
+    std::vector<Tensor> parts{both * part(levels[k], half, half), both * part(levels[k], 0, half)};
+    if (levels[k].size(dim) % 2) parts.push_back(part(g, half, 1));
+    g = cat(parts, dim);
+  }
+  return g;
+}
+
+Tensor prod_over(const Tensor& x, std::optional<int64_t> dim, bool keepdim,
+                 std::optional<DType> dtype) {
+  const DType type = sum_type(x, dtype);
+  const DimMask mask = dim ? detail::dim_mask("prod", *dim, x.dim()) : detail::all_dims(x.dim());
+  const Dims sizes = detail::reduced_sizes(x.sizes(), mask, keepdim);
+  if (type == DType::Bool) return reduce_raw(ReduceOp::All, x, type, mask, sizes, "prod");
+  if (!is_floating_point(type)) {  // wraps around, so may be taken as int64
+    const Tensor in = is_floating_point(x.dtype()) ? detail::cast_raw(x, DType::Int64) : x;
+    return detail::cast_raw(reduce_raw(ReduceOp::Prod, in, DType::Int64, mask, sizes, "prod"),
+                            type);
+  }
+  const Tensor in = x.to(type);
+  Tensor y = reduce_raw(ReduceOp::Prod, in, type, mask, sizes, "prod");
+  if (needs_grad(in)) {
+    const bool one = dim && x.dim() > 0;
+    record("prod", {in}, y,
+           [x = save(in), mask, one,
+            dim = one ? detail::wrap_dim("prod", *dim, x.dim()) : 0](Backward& ctx) -> Grads {
+             const Tensor in = ctx.unpack(x);
+             if (in.numel() == 0) return {Tensor()};
+             const Tensor rows = one ? in : in.reshape({in.numel()});
+             const Tensor g =
+                 ctx.grad().reshape(one ? detail::reduced_sizes(in.sizes(), mask, true) : Dims(1));
+             return {prod_backward(rows, g, dim).reshape(in.sizes())};
+           });
+  }
+  return y;
+}
+
+}  // namespace
+
+Tensor all(const Tensor& x, OptionalIntArrayRef dim, bool keepdim) {
+  return logical("all", ReduceOp::All, x, dim, keepdim);
+}
+Tensor any(const Tensor& x, OptionalIntArrayRef dim, bool keepdim) {
+  return logical("any", ReduceOp::Any, x, dim, keepdim);
+}
+Tensor count_nonzero(const Tensor& x, OptionalIntArrayRef dim) {
+  return sum_over(x != 0, detail::dim_mask("count_nonzero", dim, x.dim()), false, {});
+}
+Tensor prod(const Tensor& x, std::optional<DType> dtype) { return prod_over(x, {}, false, dtype); }
+Tensor prod(const Tensor& x, int64_t dim, bool keepdim, std::optional<DType> dtype) {
+  return prod_over(x, dim, keepdim, dtype);
 }
 
 // --- methods
@@ -248,7 +345,23 @@ Tensor Tensor::argmax(std::optional<int64_t> dim, bool keepdim) const {
 Tensor Tensor::argmin(std::optional<int64_t> dim, bool keepdim) const {
   return wick::argmin(*this, dim, keepdim);
 }
-Tensor Tensor::all() const { return wick::all(*this); }
-Tensor Tensor::any() const { return wick::any(*this); }
+Tensor Tensor::amax(IntArrayRef dim, bool keepdim) const { return wick::amax(*this, dim, keepdim); }
+Tensor Tensor::amin(IntArrayRef dim, bool keepdim) const { return wick::amin(*this, dim, keepdim); }
+std::tuple<Tensor, Tensor> Tensor::aminmax(std::optional<int64_t> dim, bool keepdim) const {
+  return wick::aminmax(*this, dim, keepdim);
+}
+Tensor Tensor::all(OptionalIntArrayRef dim, bool keepdim) const {
+  return wick::all(*this, dim, keepdim);
+}
+Tensor Tensor::any(OptionalIntArrayRef dim, bool keepdim) const {
+  return wick::any(*this, dim, keepdim);
+}
+Tensor Tensor::count_nonzero(OptionalIntArrayRef dim) const {
+  return wick::count_nonzero(*this, dim);
+}
+Tensor Tensor::prod(std::optional<DType> dtype) const { return wick::prod(*this, dtype); }
+Tensor Tensor::prod(int64_t dim, bool keepdim, std::optional<DType> dtype) const {
+  return wick::prod(*this, dim, keepdim, dtype);
+}
 
 }  // namespace wick

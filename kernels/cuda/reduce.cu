@@ -32,36 +32,6 @@ void choose_lanes(ReduceGeometry& g) {
   }
 }
 
-/// The input in the type that is accumulated in, where it is not the natural one.
-void reduce_converted(ReduceOp op, DType in_type, DType out_type, const ReduceArgs& args) {
-  const int64_t n = args.kept * args.reduced;
-  const Scratch converted(n * element_size(out_type));
-  ElementwiseArgs copy_args;
-  copy_args.numel = n;
-  copy_args.operands = 2;
-  copy_args.data[0] = converted.as<void>();
-  copy_args.data[1] = const_cast<void*>(args.in);
-  const auto add_dim = [&](int64_t size, int64_t stride) {
-    copy_args.sizes[copy_args.ndim] = size;
-    copy_args.strides[1][copy_args.ndim++] = stride;
-  };
-  for (int d = 0; d < args.kept_ndim; ++d) add_dim(args.kept_sizes[d], args.kept_strides[d]);
-  for (int d = 0; d < args.reduced_ndim; ++d)
-    add_dim(args.reduced_sizes[d], args.reduced_strides[d]);
-  int64_t dense = 1;
-  for (int d = copy_args.ndim - 1; d >= 0; --d) {
-    copy_args.strides[0][d] = dense;
-    dense *= copy_args.sizes[d];
-  }
-  copy(out_type, in_type, copy_args);
-  ReduceArgs again = args;
-  again.in = converted.as<void>();
-  for (int d = 0; d < args.kept_ndim; ++d) again.kept_strides[d] = copy_args.strides[0][d];
-  for (int d = 0; d < args.reduced_ndim; ++d)
-    again.reduced_strides[d] = copy_args.strides[0][args.kept_ndim + d];
-  reduce_sum(op, out_type, out_type, again);
-}
-
 /// Sums of float32 and half types are accumulated in float32, of float64 in itself, others in
 /// int64.
 bool accumulates_as(DType in_type, DType out_type) {
@@ -128,11 +98,9 @@ void reduce(ReduceOp op, DType in_type, DType out_type, const ReduceArgs& args) 
     default:
       break;
   }
-  if (accumulates_as(in_type, out_type) || args.kept == 0)
-    return reduce_sum(op, in_type, out_type, args);
-  WICK_CHECK(DTypeError, is_floating_point(out_type) || out_type == DType::Int64,
-             "reduce: expected a result of a floating type or int64, got ", out_type);
-  reduce_converted(op, in_type, out_type, args);
+  WICK_CHECK(DTypeError, accumulates_as(in_type, out_type), "reduce: expected elements that ",
+             out_type, " accumulates, got ", in_type);
+  reduce_sum(op, in_type, out_type, args);
 }
 
 }  // namespace wick::cuda

@@ -247,7 +247,9 @@ TEST(OpTableFiles, EveryOpHasARow) {
 
 // A ctest entry for each.
 #define FAMILIES(_) \
-  _(compare) _(creation) _(index) _(layer) _(loss) _(pointwise) _(product) _(reduce) _(view)
+  _(compare)        \
+  _(creation)       \
+  _(index) _(layer) _(linalg) _(loss) _(pointwise) _(product) _(reduce) _(scan) _(sort) _(view)
 #define INSTANTIATE(name) INSTANTIATE_TEST_SUITE_P(name, OpTable, testing::Values(#name));
 FAMILIES(INSTANTIATE)
 

@@ -30,6 +30,9 @@ inline std::vector<Tensor> outputs(const Tensor& y) { return {y}; }
 inline std::vector<Tensor> outputs(const std::tuple<Tensor, Tensor>& y) {
   return {std::get<0>(y), std::get<1>(y)};
 }
+inline std::vector<Tensor> outputs(const std::tuple<Tensor, Tensor, Tensor>& y) {
+  return {std::get<0>(y), std::get<1>(y), std::get<2>(y)};
+}
 inline std::vector<Tensor> outputs(std::vector<Tensor> y) { return y; }
 inline std::vector<Tensor> outputs(bool y) { return {tensor(y)}; }
 

@@ -1,0 +1,37 @@
+// clang-format off
+// --- linear algebra; what is added to drawn matrices makes them regular, and is one of a batch so
+// that it stays so where tests give all rows the elements of the first
+#define ADD_2 " F{3,0,0,4}[1,2,2]"
+#define ADD_3 " F{5,0,0,0,6,0,0,0,7}[1,3,3]"
+#define SQUARE "f[2,2]" ADD_2 " | f[3,3]" ADD_3 " | f[2,2,2]" ADD_2 " | f[0,2,2]" ADD_2 " | f[0,0] F[0,0] | F{0,1,2,3}[1,2,2] F{0,0,0,0}[1,2,2]"
+OP("linalg_cholesky", "torch.linalg.cholesky(a @ a.mT + b)", linalg_cholesky(matmul(a, a.transpose(-1, -2)) + b), "f[2,2]" ADD_2 " | f[3,2]" ADD_3 " | f[2,2,2]" ADD_2 " | f[0,0] F[0,0]", kSmooth | kNoHalf)
+OP("linalg_cholesky/upper", "torch.linalg.cholesky(a @ a.mT + b, upper=True)", (matmul(a, a.transpose(-1, -2)) + b).cholesky(true), "f[3,2]" ADD_3, kSmooth | kNoHalf)
+OP("linalg_solve_triangular", "torch.linalg.solve_triangular(a + b, c, upper=True)", linalg_solve_triangular(a + b, c, true), "f[2,2]" ADD_2 " f[2,3] | f[3,3]" ADD_3 " f[2,3,2] | f[2,2,2]" ADD_2 " f[2,1] | f[2,2]" ADD_2 " f[2,0]", kSmooth | kNoHalf)
+OP("linalg_solve_triangular/lower", "torch.linalg.solve_triangular(a + b, c, upper=False)", linalg_solve_triangular(a + b, c, false), "f[3,3]" ADD_3 " f[3,2]", kSmooth | kNoHalf)
+OP("linalg_solve_triangular/right", "torch.linalg.solve_triangular(a + b, c, upper=False, left=False)", linalg_solve_triangular(a + b, c, false, false), "f[3,3]" ADD_3 " f[2,3]", kSmooth | kNoHalf)
+OP("linalg_solve_triangular/unit", "torch.linalg.solve_triangular(a + b, c, upper=True, unitriangular=True)", linalg_solve_triangular(a + b, c, true, true, true), "f[3,3]" ADD_3 " f[3,2] | F{0,2,0,0}[2,2] F{0,0,0,0}[2,2] f[2,1]", kSmooth | kNoHalf)
+OP("linalg_solve", "torch.linalg.solve(a + b, c)", linalg_solve(a + b, c), "f[2,2]" ADD_2 " f[2,3] | f[2,2]" ADD_2 " f[2] | f[2,2,2]" ADD_2 " f[2,2] | f[2,2,2]" ADD_2 " f[2,2,3] | f[1,2,2]" ADD_2 " f[3,2,1] | f[0,0] F[0,0] f[0,2] | F{0,1,2,3}[1,2,2] F{0,0,0,0}[1,2,2] f[2]", kSmooth | kNoHalf)
+OP("linalg_solve/right", "torch.linalg.solve(a + b, c, left=False)", linalg_solve(a + b, c, false), "f[3,3]" ADD_3 " f[2,3]", kSmooth | kNoHalf)
+OP("linalg_inv", "torch.linalg.inv(a + b)", linalg_inv(a + b), SQUARE, kSmooth | kNoHalf)
+OP("linalg_inv/inverse", "torch.inverse(a + b)", (a + b).inverse(), "f[2,2]" ADD_2, kSmooth | kNoHalf)
+OP("linalg_det", "torch.linalg.det(a + b)", linalg_det(a + b), SQUARE " | F{1,2,2,4}[2,2] F{0,0,0,0}[2,2]", kSmooth | kNoHalf)
+OP("linalg_det/det", "torch.det(a + b)", (a + b).det(), "f[3,3]" ADD_3, kSmooth | kNoHalf)
+OP("linalg_slogdet", "torch.linalg.slogdet(a + b)", linalg_slogdet(a + b), SQUARE " | F{1,2,2,4}[2,2] F{0,0,0,0}[2,2]", kSmooth | kNoHalf)
+OP("linalg_slogdet/method", "torch.slogdet(a - b)", (a - b).slogdet(), "f[3,3]" ADD_3, kSmooth | kNoHalf)
+OP("linalg_matrix_power", "torch.linalg.matrix_power(a, 5)", linalg_matrix_power(a, 5), "f[2,2] | f[2,2,2] | f[0,0]", kSmooth | kNoHalf)
+OP("linalg_matrix_power/negative", "torch.linalg.matrix_power(a + b, -2)", (a + b).matrix_power(-2), "f[2,2]" ADD_2, kSmooth | kNoHalf)
+OP("linalg_matrix_power/one", "torch.linalg.matrix_power(a, 1)", a.matrix_power(1), "f[2,2]", kSmooth | kNoHalf)
+OP("linalg_matrix_power/none", "torch.linalg.matrix_power(a, 0)", a.matrix_power(0), "F[2,2] | F[2,2,2]", kNoGrad | kNoHalf)
+WRONG("linalg_cholesky", ShapeError, "linalg_cholesky: expected square matrices [.., n, n], got shape [2, 3]", linalg_cholesky(ones({2, 3})))
+WRONG("linalg_cholesky", DTypeError, "linalg_cholesky: expected float32 or float64, got int64; convert", linalg_cholesky(i64({2, 2})))
+WRONG("linalg_cholesky", ValueError, "linalg_cholesky: matrix 0 of the batch is not positive definite: its pivot 1 is not positive", linalg_cholesky(ones({3, 2, 2})))
+WRONG("linalg_solve_triangular", ValueError, "linalg_solve_triangular: matrix 1 of the batch is singular: its pivot 0 is 0", linalg_solve_triangular(tensor({1.f, 1.f, 0.f, 1.f}).view({2, 2, 1}).expand({2, 2, 2}), ones({2, 1}), true))
+WRONG("linalg_solve_triangular", ShapeError, "linalg_solve_triangular: expected a [.., n, n] and b [.., n, k], got [2, 2] and [3, 1]", linalg_solve_triangular(ones({2, 2}), ones({3, 1}), true))
+WRONG("linalg_solve_triangular", ShapeError, "linalg_solve_triangular: expected matrices", linalg_solve_triangular(ones({2, 2}), ones({2}), true, false))
+WRONG("linalg_solve", ValueError, "linalg_solve: matrix 0 of the batch is singular: its pivot 1 is 0", linalg_solve(ones({2, 2}), ones({2})))
+WRONG("linalg_solve", ShapeError, "linalg_solve: expected a [.., n, n] and b [.., n, k]", linalg_solve(ones({2, 2}), ones({3})))
+WRONG("linalg_solve", ShapeError, "linalg_solve: cannot broadcast [2] with [3]", linalg_solve(ones({2, 2, 2}), ones({3, 2, 1})))
+WRONG("linalg_inv", ValueError, "linalg_inv: matrix 0 of the batch is singular: its pivot 0 is 0", linalg_inv(zeros({2, 2, 2})))
+WRONG("linalg_det", DTypeError, "linalg_det: expected float32 or float64, got float16", linalg_det(ones({2, 2}, kFloat16)))
+WRONG("linalg_slogdet", ShapeError, "linalg_slogdet: expected square matrices [.., n, n], got shape [2]", linalg_slogdet(ones({2})))
+WRONG("linalg_matrix_power", ShapeError, "linalg_matrix_power: expected square matrices", linalg_matrix_power(ones({2, 3}), 2))

@@ -1,0 +1,17 @@
+// clang-format off
+// --- running results
+OP("cumsum", "torch.cumsum(a, 0)", cumsum(a, 0), "f[5] | f[4,3] | f[2,3,2] | f[] | f[1] | f[0,3] | f[3,0] | f[60] | F{1,inf,-inf,1} | i64[4] | u8{200,100} | b[5] | i32{2147483647,1}", kSmooth)
+OP("cumsum/dim", "a.cumsum(-1)", a.cumsum(-1), "f[3,5] | f[2,2,9]", kSmooth)
+OP("cumsum/type", "torch.cumsum(a, 0, dtype=torch.float64)", cumsum(a, 0, kFloat64), "f32[3] | i64[4]", kSmooth)
+OP("cumsum/int_type", "torch.cumsum(a, 0, dtype=torch.int8)", cumsum(a, 0, kInt8), "i64{100,100}", kExact)
+OP("cumprod", "torch.cumprod(a, 0)", cumprod(a, 0), "f[5] | f[4,3] | f[2,3,2] | f[] | f[1] | f[2] | f[0,3] | f{2,0,3} | f{2,0,3,0,4} | F{1,inf,0} | i64[4] | b[5]", kSmooth)
+OP("cumprod/dim", "a.cumprod(-1)", a.cumprod(-1), "f[3,5] | f[2,1,3]", kSmooth)
+OP("cumprod/type", "torch.cumprod(a, 0, dtype=torch.float64)", cumprod(a, 0, kFloat64), "f32[3] | i64[4]", kSmooth)
+OP("cummax", "torch.cummax(a, 0)", cummax(a, 0), "f[5] | f[4,3] | f[2,3,2] | f[] | f[0,3] | f{1,3,2,3,4} | F{1,nan,2,nan} | F{-inf,inf,inf} | F{-0,0} | i64{-9223372036854775808,9223372036854775807} | u8[5] | b[5]", kTwice | kExact)
+OP("cummax/dim", "a.cummax(-1)", a.cummax(-1), "f[3,5]", kTwice | kExact)
+OP("cummin", "torch.cummin(a, 0)", cummin(a, 0), "f[5] | f[4,3] | f[2,3,2] | f[] | f[0,3] | f{3,1,2,1,0} | F{1,nan,2,nan} | F{inf,-inf,-inf} | i64{9223372036854775807,-9223372036854775808} | u8[5] | b[5]", kTwice | kExact)
+OP("cummin/dim", "a.cummin(-1)", a.cummin(-1), "f[3,5]", kTwice | kExact)
+WRONG("cumsum", IndexError, "cumsum: dimension 1 is out of range for a tensor of 1 dimensions (-1 to 0)", cumsum(ones({2}), 1))
+WRONG("cumprod", IndexError, "cumprod: dimension -2", cumprod(ones({2}), -2))
+WRONG("cummax", IndexError, "cummax: dimension 1", cummax(ones({2}), 1))
+WRONG("cummin", IndexError, "cummin: dimension 1", cummin(ones({2}), 1))
