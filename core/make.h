@@ -14,4 +14,9 @@ Immediate immediate_for(const char* op, Scalar value, DType dtype);
 /// Sets all elements without recording or version bump.
 void fill_raw(const char* op, const Tensor& out, Scalar value);
 
+/// Integers of [low, high) into a dense x of any type that holds them.
+void draw_integers(const char* op, const Tensor& x, int64_t low, int64_t high);
+/// The largest integer up to which `dtype` holds all non-negative ones.
+int64_t largest_exact(DType dtype);
+
 }  // namespace wick::detail

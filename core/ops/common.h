@@ -42,6 +42,16 @@ inline Tensor alias_raw(const Tensor& x, IntArrayRef sizes, IntArrayRef strides,
       TensorImpl::make(x.storage(), x.storage_offset() + offset, sizes, strides, x.dtype()));
 }
 
+/// The view of x with the given geometry; `backward()` makes its reverse. Without metadata x cannot
+/// need a gradient.
+template <class F>
+Tensor record_view(const char* name, const Tensor& x, int64_t offset, IntArrayRef sizes,
+                   IntArrayRef strides, F&& backward) {
+  Tensor y = make_view(x, offset, sizes, strides);
+  if (x.impl().meta() && needs_grad(x)) record(name, {x}, y, backward());
+  return y;
+}
+
 inline void* data_or_null(const Tensor& t) { return t.defined() ? t.data_ptr() : nullptr; }
 
 /// What backward needs only for another input's gradient.

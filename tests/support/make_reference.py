@@ -122,6 +122,30 @@ def add_transposed(x):
     return x + x.t()
 
 
+def put_apart(x, index, values):
+    y = x.clone()
+    y[index, :, index] = values
+    return y
+
+
+def put_view(x, values):
+    y = x.clone()
+    y[..., 0:3] = values
+    return y
+
+
+def put_transposed(x, index, values):
+    y = x.clone()
+    y.t()[index] = values
+    return y
+
+
+def scatter_transposed(x, index, source):
+    y = torch.zeros(x.size(1), x.size(0), dtype=x.dtype).copy_(x.t())
+    y.t().scatter_(0, index, source)
+    return y
+
+
 # --- stored form (reference.cpp)
 
 def number(x):
