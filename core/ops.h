@@ -1,5 +1,6 @@
 #pragma once
 
+#include <wick/core/ops/attention.h>
 #include <wick/core/ops/creation.h>
 #include <wick/core/ops/index.h>
 #include <wick/core/ops/layer.h>
@@ -8,6 +9,7 @@
 #include <wick/core/ops/product.h>
 #include <wick/core/ops/random.h>
 #include <wick/core/ops/reduce.h>
+#include <wick/core/ops/resample.h>
 #include <wick/core/ops/view.h>
 
 // The free functions. Unless said otherwise: arguments of different types are promoted as in
