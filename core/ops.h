@@ -1,5 +1,6 @@
 #pragma once
 
+#include <wick/core/ops/attention.h>
 #include <wick/core/ops/creation.h>
 #include <wick/core/ops/index.h>
 #include <wick/core/ops/indexing.h>
@@ -11,6 +12,7 @@
 #include <wick/core/ops/product.h>
 #include <wick/core/ops/random.h>
 #include <wick/core/ops/reduce.h>
+#include <wick/core/ops/resample.h>
 #include <wick/core/ops/scan.h>
 #include <wick/core/ops/scatter.h>
 #include <wick/core/ops/shape.h>

@@ -59,6 +59,13 @@ inline SavedTensor save_if(bool wanted, const Tensor& t) {
   return wanted ? save(t) : SavedTensor();
 }
 
+/// x and target of a loss in their common floating type; checks that they have one shape.
+std::pair<Tensor, Tensor> compared(const char* op, const Tensor& x, const Tensor& target);
+Tensor reduce_loss(const Tensor& x, Reduction reduction);
+
+/// Differentiable: (sum |x|^p)^(1 / p) over `dim`, p > 0 or infinite. Its gradient at 0 is 0.
+Tensor vector_norm(const char* op, const Tensor& x, double p, int64_t dim, bool keepdim);
+
 /// Differentiable: zeros of x's sizes with `size` in dimension `dim`, to whose rows `index` those
 /// of x are added; rows with index `skip` are left out. The reverse of index_select.
 Tensor index_add(FaultOp op, const Tensor& x, int64_t dim, const Tensor& index, int64_t size,

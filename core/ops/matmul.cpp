@@ -31,12 +31,11 @@ bool as_matrix(int64_t rows, int64_t cols, int64_t row_stride, int64_t col_strid
 
 /// The last two dimensions of x; copies x if the kernel cannot take their strides.
 Matrix last_two(Tensor& x) {
-  Matrix m;
   const int64_t n = x.dim(), rows = x.sizes()[n - 2], cols = x.sizes()[n - 1];
-  if (!as_matrix(rows, cols, x.strides()[n - 2], x.strides()[n - 1], m)) {
-    x = detail::contiguous_raw(x);
-    as_matrix(rows, cols, cols, 1, m);  // not by x's strides: an empty x may keep any
-  }
+  Matrix m;
+  if (as_matrix(rows, cols, x.strides()[n - 2], x.strides()[n - 1], m)) return m;
+  x = detail::contiguous_raw(x);  // a tensor of no elements may keep any strides
+  as_matrix(rows, cols, cols, 1, m);
   return m;
 }
 

@@ -248,9 +248,9 @@ TEST(OpTableFiles, EveryOpHasARow) {
 // A ctest entry for each.
 // clang-format off
 #define FAMILIES(_) \
-  _(compare) _(creation) _(index) _(indexing) _(layer) _(linalg) \
-  _(loss) _(pattern) _(pointwise) _(product) _(reduce) _(scan) \
-  _(scatter) _(shape) _(sort) _(view)
+  _(attention) _(compare) _(creation) _(index) _(indexing) _(layer) \
+  _(linalg) _(loss) _(pattern) _(pointwise) _(product) _(reduce) \
+  _(resample) _(scan) _(scatter) _(shape) _(sort) _(view)
 // clang-format on
 #define INSTANTIATE(name) INSTANTIATE_TEST_SUITE_P(name, OpTable, testing::Values(#name));
 FAMILIES(INSTANTIATE)

@@ -104,27 +104,37 @@ WICK_SIMD void normalise(const Channels<T, kColumns>& ch, const BatchNormIo& io,
   });
 }
 
+/// Mean and variance, or with the mean taken to be 0 if not `center`.
 template <class T, bool kColumns>
-void train_channels(const Channels<T, kColumns>& ch, const BatchNormArgs& args,
-                    const BatchNormIo& io) {
+WICK_SIMD Two<typename Io<T>::V> moments(const Channels<T, kColumns>& ch, const T* x, double total,
+                                         bool center) {
   using V = typename Io<T>::V;
-  using S = typename V::Element;
-  const T* const x = static_cast<const T*>(io.x);
-  const double total = static_cast<double>(ch.n) * static_cast<double>(ch.inner);
-  const V count(static_cast<S>(total));
-  const V rough = ch.sums([&](int64_t at, auto lanes) WICK_INLINE_LAMBDA {
-                      return Two<V>{ch.load(x, at, lanes), V(0)};
-                    }).a /
-                  count;
+  const V count(static_cast<typename V::Element>(total));
+  V rough(0);
+  if (center) {
+    rough = ch.sums([&](int64_t at, auto lanes) WICK_INLINE_LAMBDA {
+                return Two<V>{ch.load(x, at, lanes), V(0)};
+              }).a /
+            count;
+  }
   // The deviations tell by how much the rounded mean is off, and what that adds to their squares.
   const Two<V> deviation = ch.sums([&](int64_t at, auto lanes) WICK_INLINE_LAMBDA {
     const V d = ch.load(x, at, lanes) - rough;
     return Two<V>{d, d * d};
   });
+  if (!center) return {V(0), deviation.b / count};
   const V correction = deviation.a / count;
-  const V mean = rough + correction;
-  V variance = deviation.b / count - correction * correction;
-  variance = where(variance < V(0), V(0), variance);
+  const V variance = deviation.b / count - correction * correction;
+  return {rough + correction, where(variance < V(0), V(0), variance)};
+}
+
+template <class T, bool kColumns>
+void train_channels(const Channels<T, kColumns>& ch, const BatchNormArgs& args,
+                    const BatchNormIo& io) {
+  using V = typename Io<T>::V;
+  using S = typename V::Element;
+  const double total = static_cast<double>(ch.n) * static_cast<double>(ch.inner);
+  const auto [mean, variance] = moments(ch, static_cast<const T*>(io.x), total, true);
   const V inv_std = V(1) / sqrt(variance + V(static_cast<S>(args.eps)));
   ch.set_parameter(io.mean, mean);
   ch.set_parameter(io.inv_std, inv_std);
@@ -183,6 +193,76 @@ void backward_channels(const Channels<T, kColumns>& ch, bool train, const BatchN
   });
 }
 
+// --- layer normalisation: rows are runs of a channel, parameters go along them
+
+template <class T>
+void normalise_row(const Channels<T, false>& row, const LayerNormArgs& args,
+                   const BatchNormIo& io) {
+  using V = typename Io<T>::V;
+  using S = typename V::Element;
+  const T* const x = static_cast<const T*>(io.x);
+  const S *const weight = static_cast<const S*>(io.weight), *const bias =
+                                                                static_cast<const S*>(io.bias);
+  const auto [mean, variance] = moments(row, x, static_cast<double>(args.dim), args.center);
+  const V inv_std = V(1) / sqrt(variance + V(static_cast<S>(args.eps)));
+  row.set_parameter(io.mean, mean);
+  row.set_parameter(io.inv_std, inv_std);
+  const int64_t start = row.first * args.dim;
+  row.each([&, mean = mean](int64_t at, auto lanes) WICK_INLINE_LAMBDA {
+    V y = (row.load(x, at, lanes) - mean) * inv_std;
+    if (weight != nullptr) y = y * load(weight + (at - start), lanes);
+    if (bias != nullptr) y = y + load(bias + (at - start), lanes);
+    row.store(static_cast<T*>(io.y), at, y, lanes);
+  });
+}
+
+template <class T>
+void backward_row(const Channels<T, false>& row, const LayerNormArgs& args, const BatchNormIo& io) {
+  using V = typename Io<T>::V;
+  using S = typename V::Element;
+  const T *const x = static_cast<const T*>(io.x), *const grad_y = static_cast<const T*>(io.grad_y);
+  const S* const weight = static_cast<const S*>(io.weight);
+  const V mean = row.parameter(io.mean_in), inv_std = row.parameter(io.scale_in);
+  const int64_t start = row.first * args.dim;
+  const auto grad = [&](int64_t at, auto lanes) WICK_INLINE_LAMBDA {
+    const V g = row.load(grad_y, at, lanes);
+    return weight == nullptr ? g : g * load(weight + (at - start), lanes);
+  };
+  const Two<V> sums = row.sums([&](int64_t at, auto lanes) WICK_INLINE_LAMBDA {
+    const V g = grad(at, lanes);
+    return Two<V>{g, g * (row.load(x, at, lanes) - mean)};
+  });
+  const V count(static_cast<S>(args.dim));
+  const V center = args.center ? sums.a / count : V(0);
+  const V slope = sums.b / count * inv_std * inv_std;
+  row.each([&](int64_t at, auto lanes) WICK_INLINE_LAMBDA {
+    const V d = row.load(x, at, lanes) - mean;
+    row.store(static_cast<T*>(io.grad_x), at, (grad(at, lanes) - center - d * slope) * inv_std,
+              lanes);
+  });
+}
+
+/// The gradients of weight and bias in a vector of columns.
+template <class T>
+void column_sums(const Channels<T, true>& columns, const BatchNormIo& io) {
+  using V = typename Io<T>::V;
+  using S = typename V::Element;
+  const T *const x = static_cast<const T*>(io.x), *const grad_y = static_cast<const T*>(io.grad_y);
+  const S* const mean = static_cast<const S*>(io.mean_in);
+  const S* const inv_std = static_cast<const S*>(io.scale_in);
+  const Two<V> sums = fold<1, 2>(
+      columns.n, Two<V>{V(0), V(0)},
+      [&](Two<V>& acc, int64_t r, Full full) WICK_INLINE_LAMBDA {
+        const int64_t at = r * columns.c + columns.first;
+        const V g = columns.load(grad_y, at, full);
+        const V d = columns.load(x, at, full) - V(mean != nullptr ? mean[r] : S(0));
+        acc = {acc.a + g, acc.b + g * (d * V(inv_std[r]))};
+      },
+      SumOfTwo());
+  columns.set_parameter(io.grad_bias, sums.a);
+  columns.set_parameter(io.grad_weight, sums.b);
+}
+
 /// Calls f for each channel or vector of channels in [begin, end).
 template <class T, class Rows, class Columns>
 WICK_SIMD void for_each_channel(const BatchNormArgs& a, int64_t begin, int64_t end, Rows rows,
@@ -220,6 +300,33 @@ void batch_norm_backward_part(const BatchNormArgs& args, bool train, const Batch
   with_float(args.dtype, [&](auto t) {
     const auto run = [&](const auto& channels) { backward_channels(channels, train, io); };
     for_each_channel<decltype(t)>(args, begin, end, run, run);
+  });
+}
+
+void layer_norm_part(const LayerNormArgs& args, const BatchNormIo& io, int64_t begin, int64_t end) {
+  with_float(args.dtype, [&](auto t) {
+    for (int64_t r = begin; r < end; ++r)
+      normalise_row(Channels<decltype(t), false>{1, args.rows, args.dim, r, 1}, args, io);
+  });
+}
+
+void layer_norm_backward_part(const LayerNormArgs& args, const BatchNormIo& io, int64_t begin,
+                              int64_t end) {
+  with_float(args.dtype, [&](auto t) {
+    for (int64_t r = begin; r < end; ++r)
+      backward_row(Channels<decltype(t), false>{1, args.rows, args.dim, r, 1}, args, io);
+  });
+}
+
+void layer_norm_sums_part(const LayerNormArgs& args, const BatchNormIo& io, int64_t begin,
+                          int64_t end) {
+  with_float(args.dtype, [&](auto t) {
+    using T = decltype(t);
+    constexpr int64_t kSize = Io<T>::V::kSize;
+    for (int64_t c = begin; c < end; c += kSize) {
+      column_sums(Channels<T, true>{args.rows, args.dim, 1, c, end - c < kSize ? end - c : kSize},
+                  io);
+    }
   });
 }
 

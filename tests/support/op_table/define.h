@@ -57,6 +57,14 @@ inline std::vector<Tensor> batch_norm_and_stats(const Tensor& x, const Tensor& w
   return {y, m, v};
 }
 
+inline std::vector<Tensor> instance_norm_and_stats(const Tensor& x, const Tensor& weight,
+                                                   const Tensor& bias, const Tensor& mean,
+                                                   const Tensor& var, bool use_input_stats) {
+  const Tensor m = mean.detach().clone(), v = var.detach().clone();
+  Tensor y = instance_norm(x, weight, bias, m, v, use_input_stats);
+  return {y, m, v};
+}
+
 /// x with `value` written over part of it.
 inline Tensor assign_row(const Tensor& x, const Tensor& value) {
   Tensor y = x.clone();
