@@ -246,10 +246,10 @@ TEST(OpTableFiles, EveryOpHasARow) {
 }
 
 // A ctest entry for each.
-#define FAMILIES(_)                                                                              \
-  _(attention)                                                                                   \
-  _(compare) _(creation) _(index) _(layer) _(loss) _(pointwise) _(product) _(reduce) _(resample) \
-      _(view)
+#define FAMILIES(_) \
+  _(attention)      \
+  _(compare)        \
+  _(creation) _(index) _(layer) _(loss) _(pointwise) _(product) _(reduce) _(resample) _(view)
 #define INSTANTIATE(name) INSTANTIATE_TEST_SUITE_P(name, OpTable, testing::Values(#name));
 FAMILIES(INSTANTIATE)
 
