@@ -216,6 +216,7 @@ void normalise_row(const Channels<T, false>& row, const LayerNormArgs& args,
   });
 }
 
+/// Adds to the gradients of weight and bias what the row gives them.
 template <class T>
 void backward_row(const Channels<T, false>& row, const LayerNormArgs& args, const BatchNormIo& io) {
   using V = typename Io<T>::V;
@@ -224,43 +225,30 @@ void backward_row(const Channels<T, false>& row, const LayerNormArgs& args, cons
   const S* const weight = static_cast<const S*>(io.weight);
   const V mean = row.parameter(io.mean_in), inv_std = row.parameter(io.scale_in);
   const int64_t start = row.first * args.dim;
-  const auto grad = [&](int64_t at, auto lanes) WICK_INLINE_LAMBDA {
-    const V g = row.load(grad_y, at, lanes);
-    return weight == nullptr ? g : g * load(weight + (at - start), lanes);
-  };
-  const Two<V> sums = row.sums([&](int64_t at, auto lanes) WICK_INLINE_LAMBDA {
-    const V g = grad(at, lanes);
-    return Two<V>{g, g * (row.load(x, at, lanes) - mean)};
-  });
+  S *const grad_weight = static_cast<S*>(io.grad_weight), *const grad_bias =
+                                                              static_cast<S*>(io.grad_bias);
+  Two<V> sums{V(0), V(0)};
+  if (io.grad_x != nullptr) {
+    sums = row.sums([&](int64_t at, auto lanes) WICK_INLINE_LAMBDA {
+      V g = row.load(grad_y, at, lanes);
+      if (weight != nullptr) g = g * load(weight + (at - start), lanes);
+      return Two<V>{g, g * (row.load(x, at, lanes) - mean)};
+    });
+  }
   const V count(static_cast<S>(args.dim));
   const V center = args.center ? sums.a / count : V(0);
   const V slope = sums.b / count * inv_std * inv_std;
   row.each([&](int64_t at, auto lanes) WICK_INLINE_LAMBDA {
-    const V d = row.load(x, at, lanes) - mean;
-    row.store(static_cast<T*>(io.grad_x), at, (grad(at, lanes) - center - d * slope) * inv_std,
-              lanes);
+    const V g = row.load(grad_y, at, lanes), d = row.load(x, at, lanes) - mean;
+    const int64_t i = at - start;
+    if (io.grad_x != nullptr) {
+      const V scaled = weight == nullptr ? g : g * load(weight + i, lanes);
+      row.store(static_cast<T*>(io.grad_x), at, (scaled - center - d * slope) * inv_std, lanes);
+    }
+    if (grad_weight != nullptr)
+      store(grad_weight + i, load(grad_weight + i, lanes) + g * (d * inv_std), lanes);
+    if (grad_bias != nullptr) store(grad_bias + i, load(grad_bias + i, lanes) + g, lanes);
   });
-}
-
-/// The gradients of weight and bias in a vector of columns.
-template <class T>
-void column_sums(const Channels<T, true>& columns, const BatchNormIo& io) {
-  using V = typename Io<T>::V;
-  using S = typename V::Element;
-  const T *const x = static_cast<const T*>(io.x), *const grad_y = static_cast<const T*>(io.grad_y);
-  const S* const mean = static_cast<const S*>(io.mean_in);
-  const S* const inv_std = static_cast<const S*>(io.scale_in);
-  const Two<V> sums = fold<1, 2>(
-      columns.n, Two<V>{V(0), V(0)},
-      [&](Two<V>& acc, int64_t r, Full full) WICK_INLINE_LAMBDA {
-        const int64_t at = r * columns.c + columns.first;
-        const V g = columns.load(grad_y, at, full);
-        const V d = columns.load(x, at, full) - V(mean != nullptr ? mean[r] : S(0));
-        acc = {acc.a + g, acc.b + g * (d * V(inv_std[r]))};
-      },
-      SumOfTwo());
-  columns.set_parameter(io.grad_bias, sums.a);
-  columns.set_parameter(io.grad_weight, sums.b);
 }
 
 /// Calls f for each channel or vector of channels in [begin, end).
@@ -315,18 +303,6 @@ void layer_norm_backward_part(const LayerNormArgs& args, const BatchNormIo& io, 
   with_float(args.dtype, [&](auto t) {
     for (int64_t r = begin; r < end; ++r)
       backward_row(Channels<decltype(t), false>{1, args.rows, args.dim, r, 1}, args, io);
-  });
-}
-
-void layer_norm_sums_part(const LayerNormArgs& args, const BatchNormIo& io, int64_t begin,
-                          int64_t end) {
-  with_float(args.dtype, [&](auto t) {
-    using T = decltype(t);
-    constexpr int64_t kSize = Io<T>::V::kSize;
-    for (int64_t c = begin; c < end; c += kSize) {
-      column_sums(Channels<T, true>{args.rows, args.dim, 1, c, end - c < kSize ? end - c : kSize},
-                  io);
-    }
   });
 }
 

@@ -32,12 +32,10 @@ WICK_ISA_KERNEL(void, batch_norm_eval_part, const BatchNormArgs& args, const Bat
 WICK_ISA_KERNEL(void, batch_norm_backward_part, const BatchNormArgs& args, bool train,
                 const BatchNormIo& io, int64_t begin, int64_t end)
 
-// Rows [begin, end) of layer normalisation, and the columns of its parameters' gradients.
+// Rows [begin, end) of layer normalisation. Backward adds to grad_weight and grad_bias.
 WICK_ISA_KERNEL(void, layer_norm_part, const LayerNormArgs& args, const BatchNormIo& io,
                 int64_t begin, int64_t end)
 WICK_ISA_KERNEL(void, layer_norm_backward_part, const LayerNormArgs& args, const BatchNormIo& io,
-                int64_t begin, int64_t end)
-WICK_ISA_KERNEL(void, layer_norm_sums_part, const LayerNormArgs& args, const BatchNormIo& io,
                 int64_t begin, int64_t end)
 
 }  // namespace wick::cpu
