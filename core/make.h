@@ -11,6 +11,9 @@ namespace wick::detail {
 /// integer types, and small negative numbers wrap around for uint8, as in PyTorch).
 Immediate immediate_for(const char* op, Scalar value, DType dtype);
 
+/// The largest finite number of a floating type.
+double largest_finite(DType dtype);
+
 /// Sets all elements without recording or version bump.
 void fill_raw(const char* op, const Tensor& out, Scalar value);
 

@@ -289,30 +289,68 @@ class WICK_API Tensor {
   Tensor name() const;          \
   Tensor& name##_();
   WICK_UNARY_FLOAT_OPS(WICK_METHOD)
+  WICK_UNARY_RARE_OPS(WICK_METHOD)
+  WICK_UNARY_ROUNDING_OPS(WICK_METHOD)
   WICK_UNARY_ANY_OPS(WICK_METHOD)
 #undef WICK_METHOD
 #define WICK_METHOD(name, Name)           \
   Tensor name(const Tensor& other) const; \
   Tensor& name##_(const Tensor& other);
   WICK_BINARY_OPS(WICK_METHOD)
+  WICK_BINARY_RARE_OPS(WICK_METHOD)
+#undef WICK_METHOD
+#define WICK_METHOD(name, Name)    \
+  Tensor name(Scalar other) const; \
+  Tensor& name##_(Scalar other);
+  WICK_BINARY_SCALAR_OPS(WICK_METHOD)
 #undef WICK_METHOD
 #define WICK_METHOD(name, Name)           \
   Tensor name(const Tensor& other) const; \
   Tensor name(Scalar other) const;
   WICK_COMPARE_OPS(WICK_METHOD)
 #undef WICK_METHOD
-  Tensor add(Scalar other) const;
-  Tensor& add_(Scalar other);
   Tensor add(const Tensor& other, Scalar alpha) const;
   Tensor& add_(const Tensor& other, Scalar alpha);
-  Tensor sub(Scalar other) const;
-  Tensor& sub_(Scalar other);
-  Tensor mul(Scalar other) const;
-  Tensor& mul_(Scalar other);
-  Tensor div(Scalar other) const;
-  Tensor& div_(Scalar other);
-  Tensor pow(Scalar exponent) const;
-  Tensor& pow_(Scalar exponent);
+  Tensor div(const Tensor& other, const std::optional<std::string>& rounding_mode) const;
+  Tensor& div_(const Tensor& other, const std::optional<std::string>& rounding_mode);
+  Tensor div(Scalar other, const std::optional<std::string>& rounding_mode) const;
+  Tensor& div_(Scalar other, const std::optional<std::string>& rounding_mode);
+  Tensor clamp(const std::optional<Scalar>& min,
+               const std::optional<Scalar>& max = std::nullopt) const;
+  Tensor clamp(const std::optional<Tensor>& min,
+               const std::optional<Tensor>& max = std::nullopt) const;
+  Tensor& clamp_(const std::optional<Scalar>& min, const std::optional<Scalar>& max = std::nullopt);
+  Tensor& clamp_(const std::optional<Tensor>& min, const std::optional<Tensor>& max = std::nullopt);
+  Tensor clamp_min(Scalar min) const { return clamp(min); }
+  Tensor clamp_max(Scalar max) const { return clamp(std::optional<Scalar>(), max); }
+  Tensor& clamp_min_(Scalar min) { return clamp_(min); }
+  Tensor& clamp_max_(Scalar max) { return clamp_(std::optional<Scalar>(), max); }
+  Tensor isnan() const;
+  Tensor isinf() const;
+  Tensor isfinite() const;
+  Tensor logical_not() const;
+  Tensor logical_and(const Tensor& other) const;
+  Tensor logical_or(const Tensor& other) const;
+  Tensor logical_xor(const Tensor& other) const;
+  Tensor bitwise_not() const;
+  Tensor operator~() const { return bitwise_not(); }
+  Tensor lerp(const Tensor& end, Scalar weight) const;
+  Tensor lerp(const Tensor& end, const Tensor& weight) const;
+  Tensor& lerp_(const Tensor& end, Scalar weight);
+  Tensor& lerp_(const Tensor& end, const Tensor& weight);
+  Tensor addcmul(const Tensor& a, const Tensor& b, Scalar value = 1) const;
+  Tensor& addcmul_(const Tensor& a, const Tensor& b, Scalar value = 1);
+  Tensor addcdiv(const Tensor& a, const Tensor& b, Scalar value = 1) const;
+  Tensor& addcdiv_(const Tensor& a, const Tensor& b, Scalar value = 1);
+  Tensor fmax(const Tensor& other) const;
+  Tensor fmin(const Tensor& other) const;
+  Tensor xlogy(const Tensor& other) const;
+  Tensor nan_to_num(std::optional<double> nan = std::nullopt,
+                    std::optional<double> posinf = std::nullopt,
+                    std::optional<double> neginf = std::nullopt) const;
+  Tensor& nan_to_num_(std::optional<double> nan = std::nullopt,
+                      std::optional<double> posinf = std::nullopt,
+                      std::optional<double> neginf = std::nullopt);
   Tensor operator-() const { return neg(); }
   Tensor& operator+=(const Tensor& o) { return add_(o); }
   Tensor& operator+=(Scalar o) { return add_(o); }
