@@ -32,7 +32,7 @@ Tensor repeated(const Tensor& x, int dim, int64_t count, bool whole) {
   Dims sizes(x.sizes());
   int64_t outer = 1, inner = 1;
   for (int d = 0; d < sizes.n; ++d) (d < dim ? outer : inner) *= d == dim ? 1 : sizes[d];
-  const int64_t size = sizes[dim];
+  const int64_t size = x.sizes()[dim];
   WICK_CHECK(ShapeError, !__builtin_mul_overflow(size, count, &sizes[dim]),
              "repeat: the result has more elements than can be addressed");
   const Tensor rows =

@@ -57,6 +57,8 @@ struct Applied {
   std::vector<Part> parts;
 };
 
+bool is_mask(const Tensor& x) { return x.dtype() == kBool || x.dtype() == kUInt8; }
+
 class Applier {
  public:
   Applier(const char* op, const Tensor& x, Indices indices) : op_(op), out_{x, {}} {
@@ -64,7 +66,7 @@ class Applier {
     for (const TensorIndex& i : indices) {
       if (i.is_ellipsis()) ++ellipses;
       if (i.is_integer() || i.is_slice()) ++used;
-      if (i.is_tensor()) used += i.tensor().dtype() == kBool ? i.tensor().dim() : 1;
+      if (i.is_tensor()) used += is_mask(i.tensor()) ? i.tensor().dim() : 1;
     }
     WICK_CHECK(IndexError, ellipses <= 1, op, ": expected at most one ellipsis, got ", ellipses);
     WICK_CHECK(IndexError, used <= x.dim(), op, ": too many indices for a tensor of ", x.dim(),
@@ -103,13 +105,13 @@ class Applier {
     WICK_CHECK(DeviceError, index.is_cpu() || index.device() == out_.x.device(), op_,
                ": expected index tensors on ", out_.x.device(), " or the CPU, got one on ",
                index.device());
-    if (index.dtype() == kBool) {
-      if (index.dim() == 0) return add_bool(index.item<bool>());
+    if (is_mask(index)) {
+      if (index.dim() == 0) return add_bool(index.item().toBool());
       for (int64_t d = 0; d < index.dim(); ++d)
         WICK_CHECK(IndexError, index.sizes()[d] == out_.x.sizes()[dim_ + d], op_, ": the mask ",
                    index.sizes(), " does not fit the tensor ", out_.x.sizes(), " at dimension ",
                    dim_ + d);
-      add(index.dim(), detail::true_places(index, false));
+      add(index.dim(), detail::true_places(index.to(kBool), false));
     } else if (index.dim() == 0 && !is_floating_point(index.dtype())) {
       out_.x = out_.x.select(dim_, index.item<int64_t>());
     } else {

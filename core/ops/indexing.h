@@ -14,10 +14,10 @@
 //   x.index_put_({mask}, 0)                          x[mask] = 0
 //
 // Index tensors are broadcast together; what they pick takes the place of their dimensions if these
-// are adjacent, else comes first. Bool tensors stand for the positions that are true. Negative
-// indices count from the end; one out of range is an IndexError. Gradients flow to x and to the
-// values. index_put_ with `accumulate` adds all values that meet in one place, in their order;
-// without it the last one stays.
+// are adjacent, else comes first. Bool (and uint8) tensors stand for the positions that are true.
+// Negative indices count from the end; one out of range is an IndexError. Gradients flow to x and
+// to the values. index_put_ with `accumulate` adds all values that meet in one place, in their
+// order; without it the last one stays.
 namespace wick::indexing {
 
 inline constexpr std::nullopt_t None = std::nullopt;

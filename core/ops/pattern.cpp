@@ -103,7 +103,7 @@ Tensor diag_embed(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2) {
   Dims sizes;
   for (int64_t d = 0, from = 0; d <= x.dim(); ++d)
     sizes.push_back(d == a || d == b ? n : x.sizes()[from++]);
-  const Tensor y = zeros(sizes, x.options());
+  Tensor y = zeros(sizes, x.options());
   y.diagonal(offset, a, b).copy_(x);
   return y;
 }

@@ -204,7 +204,7 @@ Tensor multinomial(const Tensor& x, int64_t num_samples, bool replacement) {
              " numbers above 0 in each row");
   detail::Dims sizes(x.sizes());
   sizes[sizes.n - 1] = num_samples;
-  const Tensor y = detail::make_checked(op, sizes, kInt64, x.device());
+  Tensor y = detail::make_checked(op, sizes, kInt64, x.device());
   MultinomialArgs args{rows, classes, num_samples, replacement || num_samples == 1};
   const int64_t draws = args.replacement ? y.numel() : x.numel();
   const PhiloxState state = detail::next_philox(philox_blocks(draws, 2));

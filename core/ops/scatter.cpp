@@ -275,7 +275,7 @@ Tensor one_hot(const Tensor& x, int64_t num_classes) {
   }
   Dims sizes(x.sizes());
   sizes.push_back(num_classes);
-  const Tensor y = zeros(sizes, x.options());
+  Tensor y = zeros(sizes, x.options());
   IndexArgs args;
   args.op = FaultOp::OneHot;
   args.size = num_classes;
@@ -298,8 +298,8 @@ Tensor detail::true_places(const Tensor& x, bool coordinates) {
   args.sizes[0] = args.n;
   if (coordinates) std::copy(x.sizes().begin(), x.sizes().end(), args.sizes);
   const int64_t count = before.back();
-  const Tensor places = coordinates ? make_empty({count, x.dim()}, kInt64, x.device())
-                                    : make_empty(count, kInt64, x.device());
+  Tensor places = coordinates ? make_empty({count, x.dim()}, kInt64, x.device())
+                              : make_empty(count, kInt64, x.device());
   if (places.numel() > 0)
     WICK_DISPATCH(x.device(), find_true, args, data, before, places.data_ptr<int64_t>());
   return places;

@@ -44,6 +44,29 @@ TEST_F(Indexing, WithoutTensorsItIsAView) {
   expect_tensor(x, {2, 3}, {0, 5, 7, 0, 5, 0});
 }
 
+TEST_F(Indexing, ListsOfEveryLength) {
+  for (const Tensor& made : {arange(6, kFloat64).view({2, 3}), tensor(3.)}) {
+    Tensor x = made.clone();
+    EXPECT_EQ(x.index({}).data_ptr(), x.data_ptr());
+    const Tensor ones = ones_like(x).unsqueeze(0).unsqueeze(0);
+    const auto holds = [&](double value) { return x.equal(full_like(x, value)); };
+    EXPECT_TRUE((x.index_put_({true}, ones * 2), holds(2)));
+    EXPECT_TRUE((x.index_put_({false}, 5), holds(2)));
+    EXPECT_TRUE((x.index_put_({tensor(true)}, ones * 3), holds(3)));
+    EXPECT_TRUE((x.index_put_({tensor(0, kUInt8)}, ones * 4), holds(3)));
+    EXPECT_TRUE((x.index_put_({None}, ones * 5), holds(5)));
+    EXPECT_TRUE((x.index_put_({"..."}, ones * 6), holds(6)));
+    EXPECT_TRUE((x.index_put_({}, ones * 7), holds(7)));
+    EXPECT_TRUE((x.index_put_(std::vector<TensorIndex>{"..."}, 8), holds(8)));
+  }
+}
+
+TEST_F(Indexing, BytesAreMasks) {
+  const Tensor x = arange(6, kFloat64).view({2, 3});
+  expect_tensor(x.index({tensor({{0, 1, 2}, {0, 0, 1}}, kUInt8)}), {3}, {1, 2, 5});
+  expect_tensor(x.index({tensor({0, 1}, kUInt8), 2}), {1}, {5});
+}
+
 TEST_F(Indexing, OfSeveralWritesTheLastStays) {
   for (const int64_t n : {7, 3000}) {
     Tensor x = zeros({3, 2});
