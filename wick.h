@@ -3,6 +3,7 @@
 // Everything that wick offers.
 #include <wick/core/autograd.h>
 #include <wick/core/cuda.h>
+#include <wick/core/dlpack.h>
 #include <wick/core/function.h>
 #include <wick/core/gradcheck.h>
 #include <wick/core/ops.h>

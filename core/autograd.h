@@ -262,6 +262,9 @@ WICK_API void bump_version(const Tensor& x);
 WICK_API Tensor previous(const Tensor& x);
 namespace detail {
 WICK_API void attach_inplace(NodePtr node, ArrayRef<const Tensor*> inputs, Tensor& x);
+/// After the edges of an op that changed x were taken: the histories that inputs which are views of
+/// x got then are those of before, so they are remade when asked for next.
+void outdate_views(ArrayRef<const Tensor*> inputs, const Tensor& x);
 /// The same for a node that already has its edges, x's old history first.
 WICK_API void adopt_inplace(NodePtr node, Tensor& x);
 /// A tensor over x's storage that autograd knows to be a view of x (or of x's base). The caller

@@ -68,6 +68,7 @@ void FunctionNodeBase::connect(const IntrusivePtr<FunctionNodeBase>& node,
     detail::attach_inplace(NodePtr(node.get()), {inputs.data(), inputs.size()}, outputs[0]);
   } else {
     detail::attach(*node, {inputs.data(), inputs.size()}, {attached.data(), attached.size()});
+    for (const Tensor& x : ctx.dirty_) detail::outdate_views({inputs.data(), inputs.size()}, x);
   }
   for (size_t i = 0; i < ctx.to_save_.size(); ++i)
     ctx.saved_.emplace_back(ctx.to_save_[i], numbers[i]);

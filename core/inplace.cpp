@@ -196,9 +196,18 @@ Tensor make_view(const Tensor& x, int64_t offset, IntArrayRef sizes, IntArrayRef
   return view;
 }
 
+void outdate_views(ArrayRef<const Tensor*> inputs, const Tensor& x) {
+  for (const Tensor* t : inputs) {
+    AutogradMeta* meta = t->defined() ? t->impl().meta() : nullptr;
+    if (meta && meta->base.defined() && t->is_alias_of(x))
+      meta->view_version = t->impl().version() - 1;
+  }
+}
+
 void attach_inplace(NodePtr node, ArrayRef<const Tensor*> inputs, Tensor& x) {
   auto& edges = AutogradAccess::edges(*node);
   for (const Tensor* t : inputs) edges.push_back(t->defined() ? gradient_edge(t->impl()) : Edge{});
+  outdate_views(inputs, x);
   AutogradAccess::outputs(*node).push_back(TensorMeta(x.impl()));
   AutogradAccess::note_origin(*node);
   adopt_inplace(std::move(node), x);

@@ -1,15 +1,21 @@
 #pragma once
 
+#include <wick/core/ops/attention.h>
 #include <wick/core/ops/creation.h>
 #include <wick/core/ops/index.h>
+#include <wick/core/ops/indexing.h>
 #include <wick/core/ops/layer.h>
 #include <wick/core/ops/linalg.h>
 #include <wick/core/ops/loss.h>
+#include <wick/core/ops/pattern.h>
 #include <wick/core/ops/pointwise.h>
 #include <wick/core/ops/product.h>
 #include <wick/core/ops/random.h>
 #include <wick/core/ops/reduce.h>
+#include <wick/core/ops/resample.h>
 #include <wick/core/ops/scan.h>
+#include <wick/core/ops/scatter.h>
+#include <wick/core/ops/shape.h>
 #include <wick/core/ops/sort.h>
 #include <wick/core/ops/view.h>
 

@@ -22,6 +22,13 @@ void Tensor::check_type(DType wanted) const {
              ", the tensor's element type, got one to ", wanted);
 }
 
+void Tensor::check_accessor(size_t dims) const {
+  WICK_CHECK(DeviceError, is_cpu(), "accessor: expected a tensor on the CPU, got one on ",
+             device());
+  WICK_CHECK(ShapeError, dims > 0 && static_cast<size_t>(dim()) == dims, "accessor: expected ",
+             dims, " dimensions, as many as the accessor has, got shape ", sizes());
+}
+
 int64_t Tensor::size(int64_t d) const { return sizes()[detail::wrap_dim("size", d, dim())]; }
 
 int64_t Tensor::stride(int64_t d) const { return strides()[detail::wrap_dim("stride", d, dim())]; }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <wick/core/accessor.h>
 #include <wick/core/array_ref.h>
 #include <wick/core/options.h>
 #include <wick/core/scalar.h>
@@ -19,6 +20,9 @@ namespace wick {
 
 namespace cuda {
 class Stream;
+}
+namespace indexing {
+class TensorIndex;
 }
 
 class Tensor;
@@ -97,6 +101,14 @@ class WICK_API Tensor {
   /// All elements in row-major order, converted.
   template <class T>
   std::vector<T> to_vector() const;
+  /// The elements by N indices, unchecked: `x.accessor<float, 2>()[i][j]`. Valid as long as x's
+  /// memory. Throws DeviceError for a tensor that is not on the CPU.
+  template <class T, size_t N>
+  TensorAccessor<T, N> accessor() const {
+    T* const data = data_ptr<T>();
+    check_accessor(N);
+    return {data, sizes().data(), strides().data()};
+  }
   bool equal(const Tensor& other) const;
   bool allclose(const Tensor& other, double rtol = 1e-5, double atol = 1e-8,
                 bool equal_nan = false) const;
@@ -174,6 +186,20 @@ class WICK_API Tensor {
   /// Random numbers in place, from the generator of manual_seed; floating types.
   Tensor& uniform_(double low = 0, double high = 1);
   Tensor& normal_(double mean = 0, double std = 1);
+  Tensor& exponential_(double lambd = 1);
+  /// Integers of [from, to), of any type; without `to` up to the largest that the type (or its
+  /// mantissa) holds.
+  Tensor& random_();
+  Tensor& random_(int64_t to);
+  Tensor& random_(int64_t from, std::optional<int64_t> to);
+  /// 1 with probability p, else 0, in any type; p is a number or broadcasts to this shape.
+  Tensor& bernoulli_(double p = 0.5);
+  Tensor& bernoulli_(const Tensor& p);
+  Tensor bernoulli() const;
+  Tensor multinomial(int64_t num_samples, bool replacement = false) const;
+  /// Another shape, row-major, for the first elements in memory; what is added is uninitialised.
+  /// Throws for views and tensors that require a gradient.
+  Tensor& resize_(IntArrayRef sizes);
 
   // --- views and indexing
   Tensor view(IntArrayRef sizes) const;
@@ -197,36 +223,134 @@ class WICK_API Tensor {
   Tensor as_strided(IntArrayRef sizes, IntArrayRef strides,
                     std::optional<int64_t> storage_offset = std::nullopt) const;
   Tensor index_select(int64_t dim, const Tensor& index) const;
+  std::vector<Tensor> split(int64_t split_size, int64_t dim = 0) const;
+  std::vector<Tensor> split(IntArrayRef sizes, int64_t dim = 0) const;
+  std::vector<Tensor> split_with_sizes(IntArrayRef sizes, int64_t dim = 0) const;
+  std::vector<Tensor> chunk(int64_t chunks, int64_t dim = 0) const;
+  std::vector<Tensor> unbind(int64_t dim = 0) const;
+  /// All slices of `size` elements, `step` apart, of a dimension, in a new last dimension.
+  Tensor unfold(int64_t dimension, int64_t size, int64_t step) const;
+  Tensor diagonal(int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1) const;
+  Tensor movedim(IntArrayRef source, IntArrayRef destination) const;
+  /// The tensor itself gets the other shape. Throws AutogradError for views and tensors that
+  /// require a gradient.
+  Tensor& transpose_(int64_t dim0, int64_t dim1);
+  Tensor& t_();
+  Tensor& squeeze_();
+  Tensor& squeeze_(int64_t dim);
+  Tensor& unsqueeze_(int64_t dim);
+  Tensor swapaxes(int64_t dim0, int64_t dim1) const { return transpose(dim0, dim1); }
+  Tensor swapdims(int64_t dim0, int64_t dim1) const { return transpose(dim0, dim1); }
+  Tensor unflatten(int64_t dim, IntArrayRef sizes) const;
+  Tensor reshape_as(const Tensor& like) const { return reshape(like.sizes()); }
+  Tensor broadcast_to(IntArrayRef sizes) const { return expand(sizes); }
+  Tensor ravel() const { return reshape({-1}); }
+  Tensor flip(IntArrayRef dims) const;
+  Tensor roll(IntArrayRef shifts, IntArrayRef dims = {}) const;
+  Tensor rot90(int64_t k = 1, IntArrayRef dims = {0, 1}) const;
+  /// Copies of the whole, `repeats` times along each dimension; new dimensions come first.
+  Tensor repeat(IntArrayRef repeats) const;
+  Tensor repeat_interleave(int64_t repeats, std::optional<int64_t> dim = std::nullopt) const;
+  Tensor repeat_interleave(const Tensor& repeats, std::optional<int64_t> dim = std::nullopt) const;
+  Tensor tile(IntArrayRef repeats) const;
+  Tensor tril(int64_t diagonal = 0) const;
+  Tensor triu(int64_t diagonal = 0) const;
+  Tensor diag(int64_t diagonal = 0) const;
+  /// `x.index({0, Slice(1, None), "...", mask})`, see core/ops/indexing.h.
+  Tensor index(ArrayRef<indexing::TensorIndex> indices) const;
+  Tensor index(std::initializer_list<indexing::TensorIndex> indices) const;
+  Tensor& index_put_(ArrayRef<indexing::TensorIndex> indices, const Tensor& values,
+                     bool accumulate = false);
+  Tensor& index_put_(std::initializer_list<indexing::TensorIndex> indices, const Tensor& values,
+                     bool accumulate = false);
+  Tensor& index_put_(ArrayRef<indexing::TensorIndex> indices, Scalar value);
+  Tensor& index_put_(std::initializer_list<indexing::TensorIndex> indices, Scalar value);
+  Tensor index_add(int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha = 1) const;
+  Tensor& index_add_(int64_t dim, const Tensor& index, const Tensor& source, Scalar alpha = 1);
+  Tensor index_copy(int64_t dim, const Tensor& index, const Tensor& source) const;
+  Tensor& index_copy_(int64_t dim, const Tensor& index, const Tensor& source);
+  Tensor index_fill(int64_t dim, const Tensor& index, Scalar value) const;
+  Tensor& index_fill_(int64_t dim, const Tensor& index, Scalar value);
+  Tensor gather(int64_t dim, const Tensor& index) const;
+  Tensor scatter(int64_t dim, const Tensor& index, const Tensor& source) const;
+  Tensor scatter(int64_t dim, const Tensor& index, Scalar value) const;
+  Tensor& scatter_(int64_t dim, const Tensor& index, const Tensor& source);
+  Tensor& scatter_(int64_t dim, const Tensor& index, Scalar value);
+  Tensor scatter_add(int64_t dim, const Tensor& index, const Tensor& source) const;
+  Tensor& scatter_add_(int64_t dim, const Tensor& index, const Tensor& source);
+  Tensor take(const Tensor& index) const;
+  Tensor take_along_dim(const Tensor& index, std::optional<int64_t> dim = std::nullopt) const;
+  Tensor masked_select(const Tensor& mask) const;
+  Tensor& masked_fill_(const Tensor& mask, Scalar value);
+  Tensor nonzero() const;
 
   // --- pointwise
 #define WICK_METHOD(name, Name) \
   Tensor name() const;          \
   Tensor& name##_();
   WICK_UNARY_FLOAT_OPS(WICK_METHOD)
+  WICK_UNARY_RARE_OPS(WICK_METHOD)
+  WICK_UNARY_ROUNDING_OPS(WICK_METHOD)
   WICK_UNARY_ANY_OPS(WICK_METHOD)
 #undef WICK_METHOD
 #define WICK_METHOD(name, Name)           \
   Tensor name(const Tensor& other) const; \
   Tensor& name##_(const Tensor& other);
   WICK_BINARY_OPS(WICK_METHOD)
+  WICK_BINARY_RARE_OPS(WICK_METHOD)
+#undef WICK_METHOD
+#define WICK_METHOD(name, Name)    \
+  Tensor name(Scalar other) const; \
+  Tensor& name##_(Scalar other);
+  WICK_BINARY_SCALAR_OPS(WICK_METHOD)
 #undef WICK_METHOD
 #define WICK_METHOD(name, Name)           \
   Tensor name(const Tensor& other) const; \
   Tensor name(Scalar other) const;
   WICK_COMPARE_OPS(WICK_METHOD)
 #undef WICK_METHOD
-  Tensor add(Scalar other) const;
-  Tensor& add_(Scalar other);
   Tensor add(const Tensor& other, Scalar alpha) const;
   Tensor& add_(const Tensor& other, Scalar alpha);
-  Tensor sub(Scalar other) const;
-  Tensor& sub_(Scalar other);
-  Tensor mul(Scalar other) const;
-  Tensor& mul_(Scalar other);
-  Tensor div(Scalar other) const;
-  Tensor& div_(Scalar other);
-  Tensor pow(Scalar exponent) const;
-  Tensor& pow_(Scalar exponent);
+  Tensor div(const Tensor& other, const std::optional<std::string>& rounding_mode) const;
+  Tensor& div_(const Tensor& other, const std::optional<std::string>& rounding_mode);
+  Tensor div(Scalar other, const std::optional<std::string>& rounding_mode) const;
+  Tensor& div_(Scalar other, const std::optional<std::string>& rounding_mode);
+  Tensor clamp(const std::optional<Scalar>& min,
+               const std::optional<Scalar>& max = std::nullopt) const;
+  Tensor clamp(const std::optional<Tensor>& min,
+               const std::optional<Tensor>& max = std::nullopt) const;
+  Tensor& clamp_(const std::optional<Scalar>& min, const std::optional<Scalar>& max = std::nullopt);
+  Tensor& clamp_(const std::optional<Tensor>& min, const std::optional<Tensor>& max = std::nullopt);
+  Tensor clamp_min(Scalar min) const { return clamp(min); }
+  Tensor clamp_max(Scalar max) const { return clamp(std::optional<Scalar>(), max); }
+  Tensor& clamp_min_(Scalar min) { return clamp_(min); }
+  Tensor& clamp_max_(Scalar max) { return clamp_(std::optional<Scalar>(), max); }
+  Tensor isnan() const;
+  Tensor isinf() const;
+  Tensor isfinite() const;
+  Tensor logical_not() const;
+  Tensor logical_and(const Tensor& other) const;
+  Tensor logical_or(const Tensor& other) const;
+  Tensor logical_xor(const Tensor& other) const;
+  Tensor bitwise_not() const;
+  Tensor operator~() const { return bitwise_not(); }
+  Tensor lerp(const Tensor& end, Scalar weight) const;
+  Tensor lerp(const Tensor& end, const Tensor& weight) const;
+  Tensor& lerp_(const Tensor& end, Scalar weight);
+  Tensor& lerp_(const Tensor& end, const Tensor& weight);
+  Tensor addcmul(const Tensor& a, const Tensor& b, Scalar value = 1) const;
+  Tensor& addcmul_(const Tensor& a, const Tensor& b, Scalar value = 1);
+  Tensor addcdiv(const Tensor& a, const Tensor& b, Scalar value = 1) const;
+  Tensor& addcdiv_(const Tensor& a, const Tensor& b, Scalar value = 1);
+  Tensor fmax(const Tensor& other) const;
+  Tensor fmin(const Tensor& other) const;
+  Tensor xlogy(const Tensor& other) const;
+  Tensor nan_to_num(std::optional<double> nan = std::nullopt,
+                    std::optional<double> posinf = std::nullopt,
+                    std::optional<double> neginf = std::nullopt) const;
+  Tensor& nan_to_num_(std::optional<double> nan = std::nullopt,
+                      std::optional<double> posinf = std::nullopt,
+                      std::optional<double> neginf = std::nullopt);
   Tensor operator-() const { return neg(); }
   Tensor& operator+=(const Tensor& o) { return add_(o); }
   Tensor& operator+=(Scalar o) { return add_(o); }
@@ -319,6 +443,7 @@ class WICK_API Tensor {
  private:
   [[noreturn]] static void throw_undefined();
   void check_type(DType wanted) const;
+  void check_accessor(size_t dims) const;
 
   IntrusivePtr<TensorImpl> impl_;
 };

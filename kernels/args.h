@@ -44,6 +44,8 @@ struct Immediate {
 /// innermost in memory, and merged what can be merged; ndim is 0 for one element.
 struct ElementwiseArgs {
   static constexpr int kMaxOperands = 5;
+  /// data[kNumbers] are the numbers (double, on the host) of an op that has some.
+  static constexpr int kNumbers = kMaxOperands;
   int64_t numel = 0;
   int ndim = 0;
   int operands = 0;
@@ -54,7 +56,7 @@ struct ElementwiseArgs {
   Immediate immediate;
   int64_t sizes[kMaxRank] = {};
   int64_t strides[kMaxOperands][kMaxRank] = {};
-  void* data[kMaxOperands] = {};
+  void* data[kMaxOperands + 1] = {};
 };
 
 }  // namespace wick

@@ -8,17 +8,23 @@
 namespace wick {
 
 #define WICK_ENUM(name, Name) Name,
-enum class UnaryOp : uint8_t { WICK_UNARY_OPS(WICK_ENUM) };
-enum class BinaryOp : uint8_t { WICK_BINARY_OPS(WICK_ENUM) };
+enum class UnaryOp : uint8_t {
+  WICK_UNARY_OPS(WICK_ENUM) WICK_UNARY_NUMBER_OPS(WICK_ENUM) WICK_UNARY_RARE_OPS(WICK_ENUM)
+      WICK_UNARY_ROUNDING_OPS(WICK_ENUM)
+};
+enum class BinaryOp : uint8_t {
+  WICK_BINARY_OPS(WICK_ENUM) WICK_BINARY_RARE_OPS(WICK_ENUM) WICK_BINARY_SPECIAL_OPS(WICK_ENUM)
+};
 enum class CompareOp : uint8_t { WICK_COMPARE_OPS(WICK_ENUM) };
 #undef WICK_ENUM
 
-/// out = f(x); all of one dtype.
+/// out = f(x); all of one dtype. args.data[kNumbers]: the numbers of an op that has some.
 WICK_KERNEL(void, unary, UnaryOp op, DType dtype, const ElementwiseArgs& args)
 /// grad_x = grad_y * f'(x, y); operands: grad_x, grad_y, x, y. What the op does not need (its
 /// `saves`) is passed as grad_y and not read. Floating types only.
 WICK_KERNEL(void, unary_backward, UnaryOp op, DType dtype, const ElementwiseArgs& args)
-/// out = f(a, b); all of one dtype. One of a, b may be the immediate.
+/// out = f(a, b); all of one dtype. One of a, b may be the immediate. An integer divided by 0
+/// throws ValueError on the CPU and is 0 on CUDA.
 WICK_KERNEL(void, binary, BinaryOp op, DType dtype, const ElementwiseArgs& args)
 /// grad_a = grad_y * df/da(a, b, y) (`side` 0) or the same for b (`side` 1); operands: grad_a,
 /// grad_y, a, b, y. What is not needed is passed as grad_y. Floating types only.

@@ -5,7 +5,23 @@
 namespace wick {
 
 /// The ops whose kernels look at values that a user gave, for error texts.
-enum class FaultOp : uint8_t { IndexSelect, IndexAdd, Embedding, AsStrided, NllLoss, CrossEntropy };
+enum class FaultOp : uint8_t {
+  IndexSelect,
+  IndexAdd,
+  Embedding,
+  AsStrided,
+  NllLoss,
+  CrossEntropy,
+  Index,
+  IndexPut,
+  IndexCopy,
+  IndexFill,
+  Gather,
+  Scatter,
+  ScatterAdd,
+  Take,
+  OneHot,
+};
 
 /// A value outside [0, limit) at a position of an index or a target.
 struct Fault {

@@ -83,6 +83,7 @@ struct Format<float> {
   static constexpr float kMagic = 0x1.8p23f;  // adding it rounds to an integer in the low bits
   static constexpr float kMinNormal = 0x1p-126f, kDenormalScale = 0x1p23f;
   static constexpr float kExpMax = 89.0f, kExpMin = -104.0f, kTanhMax = 10.0f;
+  static constexpr float kExpm1Max = 40.0f, kExpm1Min = -20.0f;
   // ln 2 in two parts; the first so short that its product with an exponent is exact.
   static constexpr float kLn2Hi = 0x1.62e4p-1f, kLn2Lo = 1.428606820309417e-6f;
 };
@@ -94,6 +95,7 @@ struct Format<double> {
   static constexpr double kMagic = 0x1.8p52;
   static constexpr double kMinNormal = 0x1p-1022, kDenormalScale = 0x1p52;
   static constexpr double kExpMax = 710.0, kExpMin = -746.0, kTanhMax = 20.0;
+  static constexpr double kExpm1Max = 80.0, kExpm1Min = -40.0;
   static constexpr double kLn2Hi = 0x1.62e42feep-1, kLn2Lo = 1.9082149292705877e-10;
 };
 template <class T>
@@ -201,6 +203,35 @@ WICK_MATH T log(T x) {
   const T y = fma(k, T(F::kLn2Hi), f - (h - low));
   const T above_zero = where(x < T(kInfinity), y, x);
   return where(x > T(0), above_zero, where(x == T(0), T(-kInfinity), T(kNaN)));
+#endif
+}
+
+/// exp(x) - 1
+template <Lane T>
+WICK_MATH T expm1(T x) {
+#if defined(__CUDA_ARCH__)
+  return ::expm1(x);
+#else
+  using F = detail::FormatOf<T>;
+  // From kExpm1Max on the 1 does not count, and 2^n may be infinite; below kExpm1Min it is all.
+  const T high = where(x > T(F::kExpm1Max), T(F::kExpm1Max), x);
+  const auto parts = detail::exp_parts(where(high < T(F::kExpm1Min), T(F::kExpm1Min), high));
+  const T scale = detail::power_of_two<T>(parts.n);
+  const T near = fma(scale, parts.em1, scale - T(1));
+  return where(x > T(F::kExpm1Max), exp(x), near);
+#endif
+}
+
+/// log(1 + x)
+template <Lane T>
+WICK_MATH T log1p(T x) {
+#if defined(__CUDA_ARCH__)
+  return ::log1p(x);
+#else
+  // log(u) and what rounding 1 + x to u left out.
+  const T u = x + T(1);
+  const T correction = (x - (u - T(1))) / u;
+  return log(u) + where(u > T(0), where(u < T(kInfinity), correction, T(0)), T(0));
 #endif
 }
 

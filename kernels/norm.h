@@ -27,4 +27,22 @@ WICK_KERNEL(void, batch_norm_backward, const BatchNormArgs& args, bool train, co
             const void* x, const void* weight, const void* mean, const void* inv_std, void* grad_x,
             void* grad_weight, void* grad_bias)
 
+/// Layer normalisation (https://arxiv.org/abs/1607.06450) over the rows of x: [rows, dim],
+/// contiguous; weight, bias [dim] may be null. Without `center` the mean counts as 0 (RMSNorm,
+/// https://arxiv.org/abs/1910.07467), is not written and may be null. Statistics and parameters are
+/// float32 for half types, else of x's type.
+struct LayerNormArgs {
+  DType dtype = DType::Float32;
+  bool center = true;
+  int64_t rows = 0, dim = 0;
+  double eps = 1e-5;
+};
+/// y, and mean and inv_std [rows] for backward. dim > 0.
+WICK_KERNEL(void, layer_norm, const LayerNormArgs& args, const void* x, const void* weight,
+            const void* bias, void* y, void* mean, void* inv_std)
+/// Any of the outputs may be null.
+WICK_KERNEL(void, layer_norm_backward, const LayerNormArgs& args, const void* grad_y, const void* x,
+            const void* weight, const void* mean, const void* inv_std, void* grad_x,
+            void* grad_weight, void* grad_bias)
+
 }  // namespace wick

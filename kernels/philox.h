@@ -149,6 +149,26 @@ WICK_MATH T log_unit(T x) {
 
 }  // namespace detail
 
+namespace detail {
+
+/// u in (0, 1] from the upper 31 (52) bits of a word.
+template <class T>
+WICK_MATH T unit_above_zero(BitsOf<T> word) {
+  if constexpr (math::FloatLane<T>) {
+    return fma(signed_to_float(word >> 1), T(0x1p-31f), T(0x1p-32f));
+  } else {
+    return T(2) - from_bits((word >> 12) | to_bits(T(1)));
+  }
+}
+
+}  // namespace detail
+
+/// Exponentially distributed with mean 1.
+template <class T>
+WICK_MATH T exponential(BitsOf<T> word) {
+  return T(0) - detail::log_unit(detail::unit_above_zero<T>(word));
+}
+
 template <class T>
 struct NormalPair {
   T first, second;
@@ -162,9 +182,9 @@ struct NormalPair {
 template <class T>
 WICK_MATH NormalPair<T> normal_pair(BitsOf<T> a, BitsOf<T> b) {
   using U = BitsOf<T>;
-  T u, t, sine, cosine;
+  const T u = detail::unit_above_zero<T>(a);
+  T t, sine, cosine;
   if constexpr (math::FloatLane<T>) {
-    u = fma(signed_to_float(a >> 1), T(0x1p-31f), T(0x1p-32f));
     t = signed_to_float(b << 2) * T(0x1p-31f);
     const T z = t * t;
     sine = t * math::detail::polynomial(z, -3.5954290725110749e-5, 0.0024900068014923567,
@@ -174,7 +194,6 @@ WICK_MATH NormalPair<T> normal_pair(BitsOf<T> a, BitsOf<T> b) {
                                           0.015854338147319281, -0.30842513734355484),
                  T(1));
   } else {
-    u = T(2) - from_bits((a >> 12) | to_bits(T(1)));
     t = from_bits(((b << 2) >> 12) | to_bits(T(2))) - T(3);
     const T z = t * t;
     sine = t * math::detail::polynomial(z, 6.8773605731663256272e-12, -1.7571500746983934092e-9,
@@ -194,6 +213,28 @@ WICK_MATH NormalPair<T> normal_pair(BitsOf<T> a, BitsOf<T> b) {
   const T first = from_bits(to_bits(where(even, cosine, sine)) ^ ((b ^ (b << 1)) & sign));
   const T second = from_bits(to_bits(where(even, sine, cosine)) ^ (b & sign));
   return {r * first, r * second};
+}
+
+/// The class of a sample: where the weights up to and with it, `sums`, first exceed u times all.
+WICK_MATH int64_t pick_class(const double* sums, int64_t classes, double u) {
+  const double target = u * sums[classes - 1];
+  int64_t first = 0, last = classes - 1;
+  while (first < last) {
+    const int64_t middle = first + (last - first) / 2;
+    if (sums[middle] > target) {
+      last = middle;
+    } else {
+      first = middle + 1;
+    }
+  }
+  // Where rounding made the target the sum itself, the last class may have no weight.
+  while (first > 0 && sums[first - 1] == sums[classes - 1]) --first;
+  return first;
+}
+
+/// Classes of the smallest keys are a sample without replacement.
+WICK_MATH double race_key(uint64_t word, double weight) {
+  return weight > 0 ? exponential<double>(word) / weight : __builtin_inf();
 }
 
 /// A uniform integer in [0, range) from a 64-bit word.

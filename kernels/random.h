@@ -28,12 +28,25 @@ WICK_KERNEL(void, uniform, DType dtype, int64_t n, void* out, PhiloxState state,
 /// words); bits are the same on every device (kernels/philox.h).
 WICK_KERNEL(void, normal, DType dtype, int64_t n, void* out, PhiloxState state, double mean,
             double std)
+/// -log(u) / lambda, u in (0, 1] from the upper 31 (52) bits of a word; bits as of `normal`.
+WICK_KERNEL(void, exponential, DType dtype, int64_t n, void* out, PhiloxState state, double lambda)
 /// low + floor(r * (high - low) / 2^64), r a pair of words, the first one lower, written as `dtype`
 /// (any but bool; half and float types get the converted integer).
 WICK_KERNEL(void, randint, DType dtype, int64_t n, void* out, PhiloxState state, int64_t low,
             int64_t high)
 /// A permutation of 0..n-1: the order of 64-bit keys, ties by position.
 WICK_KERNEL(void, randperm, int64_t n, int64_t* out, PhiloxState state)
+struct MultinomialArgs {
+  int64_t rows = 0, classes = 0, samples = 0;
+  bool replacement = false;
+};
+/// out: [rows, samples], classes drawn in proportion to weights: [rows, classes], which are
+/// overwritten. With replacement sample i is the first class up to which the weights, added in
+/// order, are above u_i times their sum; without, those with the smallest -log(u_i) / weight_i, in
+/// order, i over all weights (Efraimidis and Spirakis, https://doi.org/10.1016/j.ipl.2005.11.003).
+/// u is uniform or, for the logarithm, as of `exponential`, two to a block.
+WICK_KERNEL(void, multinomial, const MultinomialArgs& args, double* weights, int64_t* out,
+            PhiloxState state)
 /// Dropout: keep[i] = u_i >= p (u 32-bit uniform, 4 a block whatever the dtype), y = keep ? x *
 /// scale : 0. x, y of `dtype`, mask uint8 (0 or 1), all contiguous.
 WICK_KERNEL(void, dropout, DType dtype, int64_t n, const void* x, void* y, uint8_t* mask,

@@ -42,12 +42,29 @@ inline Tensor alias_raw(const Tensor& x, IntArrayRef sizes, IntArrayRef strides,
       TensorImpl::make(x.storage(), x.storage_offset() + offset, sizes, strides, x.dtype()));
 }
 
+/// The view of x with the given geometry; `backward()` makes its reverse. Without metadata x cannot
+/// need a gradient.
+template <class F>
+Tensor record_view(const char* name, const Tensor& x, int64_t offset, IntArrayRef sizes,
+                   IntArrayRef strides, F&& backward) {
+  Tensor y = make_view(x, offset, sizes, strides);
+  if (x.impl().meta() && needs_grad(x)) record(name, {x}, y, backward());
+  return y;
+}
+
 inline void* data_or_null(const Tensor& t) { return t.defined() ? t.data_ptr() : nullptr; }
 
 /// What backward needs only for another input's gradient.
 inline SavedTensor save_if(bool wanted, const Tensor& t) {
   return wanted ? save(t) : SavedTensor();
 }
+
+/// x and target of a loss in their common floating type; checks that they have one shape.
+std::pair<Tensor, Tensor> compared(const char* op, const Tensor& x, const Tensor& target);
+Tensor reduce_loss(const Tensor& x, Reduction reduction);
+
+/// Differentiable: (sum |x|^p)^(1 / p) over `dim`, p > 0 or infinite. Its gradient at 0 is 0.
+Tensor vector_norm(const char* op, const Tensor& x, double p, int64_t dim, bool keepdim);
 
 /// Differentiable: zeros of x's sizes with `size` in dimension `dim`, to whose rows `index` those
 /// of x are added; rows with index `skip` are left out. The reverse of index_select.

@@ -150,6 +150,27 @@ Tensor& Tensor::copy_(const Tensor& source, bool non_blocking) {
   return *this;
 }
 
+Tensor& Tensor::resize_(IntArrayRef sizes) {
+  detail::check_rank("resize_", sizes.size());
+  const int64_t wanted = detail::checked_numel("resize_", sizes);
+  WICK_CHECK(AutogradError, !requires_grad(),
+             "resize_: expected a tensor that requires no gradient; use reshape() or narrow()");
+  WICK_CHECK(AutogradError, !is_view(), "resize_: the tensor is a view; resize its base");
+  const int64_t offset = storage_offset();
+  const int64_t held = storage()->nbytes() / element_size() - offset;
+  if (wanted <= held) {
+    set_data(Tensor(TensorImpl::make(storage(), offset, sizes, dtype())));
+    return *this;
+  }
+  const Tensor larger = detail::make_empty(sizes, dtype(), device());
+  const auto elements = [held](const Tensor& x, int64_t at) {
+    return Tensor(TensorImpl::make(x.storage(), at, {held}, x.dtype()));
+  };
+  if (held > 0) detail::copy_raw(elements(larger, 0), elements(*this, offset));
+  set_data(larger);
+  return *this;
+}
+
 Tensor& Tensor::operator=(const Tensor& o) && { return copy_(o); }
 Tensor& Tensor::operator=(Tensor&& o) && { return copy_(o); }
 Tensor& Tensor::operator=(Scalar value) && { return fill_(value); }

@@ -112,26 +112,6 @@ Tensor draw_normal(const char* op, Tensor x, const TensorOptions& options) {
   return with_grad(std::move(x), options);
 }
 
-// The largest integer up to which `dtype` holds all non-negative ones.
-int64_t largest_exact(DType dtype) {
-  switch (dtype) {
-    case DType::Bool:
-      return 1;
-    case DType::UInt8:
-      return 255;
-    case DType::Float16:
-      return int64_t{1} << 11;
-    case DType::BFloat16:
-      return int64_t{1} << 8;
-    case DType::Float32:
-      return int64_t{1} << 24;
-    case DType::Float64:
-      return int64_t{1} << 53;
-    default:
-      return static_cast<int64_t>((uint64_t{1} << (8 * element_size(dtype) - 1)) - 1);
-  }
-}
-
 // --- arange
 
 // ceil((end - start) / step) for integers; the differences may exceed the signed range.
@@ -259,29 +239,27 @@ Tensor randint(int64_t high, IntArrayRef sizes, const TensorOptions& options) {
 }
 
 Tensor randint(int64_t low, int64_t high, IntArrayRef sizes, const TensorOptions& options) {
-  const DType dtype = options.dtype_opt().value_or(kInt64);
-  WICK_CHECK(ValueError, low < high, "randint: expected low < high, got ", low, " and ", high);
-  const int64_t most = largest_exact(dtype);
-  const int64_t least = dtype == DType::Bool || dtype == DType::UInt8 ? 0
-                        : is_floating_point(dtype)                    ? -most
-                                                                      : -most - 1;
-  WICK_CHECK(ValueError, low >= least && high - 1 <= most, "randint: ", dtype,
-             " holds integers from ", least, " to ", most, ", got low ", low, " and high ", high);
-  Tensor x = new_empty("randint", sizes, dtype, options);
-  const int64_t n = x.numel();
-  const PhiloxState state = detail::next_philox(philox_blocks(n, 2));
-  // A bool is a byte that is 0 or 1.
-  const DType written = dtype == DType::Bool ? DType::UInt8 : dtype;
-  if (n > 0) WICK_DISPATCH(x.device(), randint, written, n, x.data_ptr(), state, low, high);
-  return with_grad(std::move(x), options);
+  const Tensor x = new_empty("randint", sizes, options.dtype_opt().value_or(kInt64), options);
+  detail::draw_integers("randint", x, low, high);
+  return with_grad(x, options);
+}
+
+Tensor randint_like(const Tensor& like, int64_t high, const TensorOptions& options) {
+  return randint_like(like, 0, high, options);
+}
+
+Tensor randint_like(const Tensor& like, int64_t low, int64_t high, const TensorOptions& options) {
+  const Tensor x = new_like("randint_like", like, options);
+  detail::draw_integers("randint_like", x, low, high);
+  return with_grad(x, options);
 }
 
 Tensor randperm(int64_t n, const TensorOptions& options) {
   const DType dtype = options.dtype_opt().value_or(kInt64);
   WICK_CHECK(ValueError, n >= 0, "randperm: expected n >= 0, got ", n);
   WICK_CHECK(DTypeError, dtype != DType::Bool, "randperm: expected a type of numbers, got bool");
-  WICK_CHECK(ValueError, n - 1 <= largest_exact(dtype), "randperm: ", dtype,
-             " holds integers up to ", largest_exact(dtype), ", got n = ", n);
+  WICK_CHECK(ValueError, n - 1 <= detail::largest_exact(dtype), "randperm: ", dtype,
+             " holds integers up to ", detail::largest_exact(dtype), ", got n = ", n);
   const Tensor x = new_empty("randperm", n, kInt64, options);
   const PhiloxState state = detail::next_philox(philox_blocks(n, 2));
   if (n > 0) WICK_DISPATCH(x.device(), randperm, n, x.data_ptr<int64_t>(), state);
@@ -308,6 +286,11 @@ Tensor from_blob(void* data, IntArrayRef sizes, std::function<void(void*)> delet
 
 Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides, const TensorOptions& options) {
   return borrow(data, sizes, strides, {}, options);
+}
+
+Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides,
+                 std::function<void(void*)> deleter, const TensorOptions& options) {
+  return borrow(data, sizes, strides, std::move(deleter), options);
 }
 
 // --- numbers

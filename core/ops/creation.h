@@ -27,6 +27,9 @@ WICK_API Tensor randn(IntArrayRef sizes, const TensorOptions& options = {});
 WICK_API Tensor randint(int64_t high, IntArrayRef sizes, const TensorOptions& options = {});
 WICK_API Tensor randint(int64_t low, int64_t high, IntArrayRef sizes,
                         const TensorOptions& options = {});
+WICK_API Tensor randint_like(const Tensor& like, int64_t high, const TensorOptions& options = {});
+WICK_API Tensor randint_like(const Tensor& like, int64_t low, int64_t high,
+                             const TensorOptions& options = {});
 WICK_API Tensor randperm(int64_t n, const TensorOptions& options = {});
 /// Options that are not given are those of `like`.
 WICK_API Tensor empty_like(const Tensor& like, const TensorOptions& options = {});
@@ -41,6 +44,8 @@ WICK_API Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides,
                           const TensorOptions& options = {});
 WICK_API Tensor from_blob(void* data, IntArrayRef sizes, std::function<void(void*)> deleter,
                           const TensorOptions& options = {});
+WICK_API Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides,
+                          std::function<void(void*)> deleter, const TensorOptions& options = {});
 
 namespace detail {
 /// Numbers of any nesting that tensor() takes. Keeps int64 or double.

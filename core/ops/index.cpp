@@ -1,14 +1,10 @@
-#include <wick/core/ops/common.h>
-#include <wick/kernels/index.h>
+#include <wick/core/ops/rows.h>
 
 namespace wick {
 
 using detail::Dims;
 
-namespace {
-
-/// x as [outer, size, inner] around dimension `dim`; `count` rows are picked.
-IndexArgs index_args(FaultOp op, const Tensor& x, int64_t dim, int64_t count) {
+IndexArgs detail::index_args(FaultOp op, const Tensor& x, int64_t dim, int64_t count) {
   IndexArgs args;
   args.op = op;
   args.dtype = x.dtype();
@@ -27,8 +23,7 @@ IndexArgs index_args(FaultOp op, const Tensor& x, int64_t dim, int64_t count) {
   return args;
 }
 
-/// Dense int64 numbers; the kernel checks their range.
-Tensor checked_index(const char* op, const Tensor& x, const Tensor& index) {
+Tensor detail::checked_index(const char* op, const Tensor& x, const Tensor& index) {
   WICK_CHECK(DTypeError, index.dtype() == DType::Int64 || index.dtype() == DType::Int32, op,
              ": expected an index of type int64 or int32, got ", index.dtype(),
              "; convert it with .to(kInt64)");
@@ -36,13 +31,15 @@ Tensor checked_index(const char* op, const Tensor& x, const Tensor& index) {
   return detail::contiguous_raw(detail::cast_raw(index, DType::Int64));
 }
 
+namespace {
+
 /// y[..., i, ...] = x[..., index[i], ...]; y has the shape `sizes`.
 Tensor pick(const char* name, FaultOp op, const Tensor& x, int64_t dim, const Tensor& index,
             IntArrayRef sizes) {
   Tensor y = detail::make_checked(name, sizes, x.dtype(), x.device());
   if (index.numel() > 0) {  // also for rows of nothing: the index is checked
     const Tensor in = detail::contiguous_raw(x);
-    const IndexArgs args = index_args(op, x, dim, index.numel());
+    const IndexArgs args = detail::index_args(op, x, dim, index.numel());
     WICK_DISPATCH(x.device(), index_select, args, in.data_ptr(), index.data_ptr<int64_t>(),
                   y.data_ptr());
   }
@@ -83,7 +80,7 @@ Tensor index_select(const Tensor& x, int64_t dim, const Tensor& index) {
              ", got shape ", index.sizes());
   WICK_CHECK(ShapeError, x.dim() > 0 || index.numel() == 1, "index_select: expected an index of 1 ",
              "element for a tensor without dimensions, got shape ", index.sizes());
-  const Tensor rows = checked_index(op, x, index);
+  const Tensor rows = detail::checked_index(op, x, index);
   Dims sizes(x.sizes());
   if (sizes.n > 0) sizes[static_cast<int>(dim)] = index.numel();
   Tensor y = pick(op, FaultOp::IndexSelect, x, dim, rows, sizes);
@@ -105,7 +102,7 @@ Tensor embedding(const Tensor& weight, const Tensor& index, int64_t padding_idx)
   const int64_t num = weight.sizes()[0];
   WICK_CHECK(ValueError, padding_idx >= -1 && padding_idx < num,
              "embedding: expected padding_idx in [0, ", num, ") or -1 for none, got ", padding_idx);
-  const Tensor rows = checked_index(op, weight, index);
+  const Tensor rows = detail::checked_index(op, weight, index);
   detail::check_rank(op, static_cast<size_t>(index.dim()) + 1);
   Dims sizes(index.sizes());
   sizes.push_back(weight.sizes()[1]);

@@ -211,30 +211,28 @@ Tensor cross_entropy(const Tensor& x, const Tensor& target, const Tensor& weight
   return cross_entropy_of_classes(x, target, weight, args);
 }
 
-namespace {
-
-Tensor reduced(const Tensor& x, Reduction reduction) {
+Tensor detail::reduce_loss(const Tensor& x, Reduction reduction) {
   return reduction == Reduction::None ? x : reduction == Reduction::Sum ? x.sum() : x.mean();
 }
 
-}  // namespace
-
-Tensor mse_loss(const Tensor& x, const Tensor& target, Reduction reduction) {
-  WICK_CHECK(ShapeError, x.sizes() == target.sizes(), "mse_loss: expected x and target of one ",
+std::pair<Tensor, Tensor> detail::compared(const char* op, const Tensor& x, const Tensor& target) {
+  WICK_CHECK(ShapeError, x.sizes() == target.sizes(), op, ": expected x and target of one ",
              "shape, got ", x.sizes(), " and ", target.sizes(),
              "; broadcasting would compare wrong pairs: view() or expand() one of them");
-  const DType dtype = detail::result_type(x, target);
-  WICK_CHECK(DTypeError, is_floating_point(dtype),
-             "mse_loss: expected floating-point tensors, got ", x.dtype(), " and ", target.dtype(),
-             "; convert one with .to(kFloat32)");
-  detail::common_device("mse_loss", {&x, &target});
-  const Tensor a = x.to(dtype);
-  const Tensor b = target.to(dtype);
+  const DType dtype = result_type(x, target);
+  WICK_CHECK(DTypeError, is_floating_point(dtype), op, ": expected floating-point tensors, got ",
+             x.dtype(), " and ", target.dtype(), "; convert one with .to(kFloat32)");
+  common_device(op, {&x, &target});
+  return {x.to(dtype), target.to(dtype)};
+}
+
+Tensor mse_loss(const Tensor& x, const Tensor& target, Reduction reduction) {
+  const auto [a, b] = detail::compared("mse_loss", x, target);
   Tensor y;
   {
     const NoGradGuard no_grad;
     const Tensor difference = a - b;
-    y = reduced(difference * difference, reduction);
+    y = detail::reduce_loss(difference * difference, reduction);
   }
   if (needs_grad(a, b)) {
     const double scale = reduction == Reduction::Mean ? 2.0 / static_cast<double>(a.numel()) : 2.0;

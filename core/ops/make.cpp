@@ -10,19 +10,6 @@
 namespace wick {
 namespace {
 
-double largest(DType dtype) {
-  switch (dtype) {
-    case DType::Float16:
-      return 65504;
-    case DType::BFloat16:
-      return 0x1.fep127;
-    case DType::Float32:
-      return std::numeric_limits<float>::max();
-    default:
-      return std::numeric_limits<double>::max();
-  }
-}
-
 struct Range {
   int64_t low, high;
 };
@@ -36,11 +23,24 @@ Range integer_range(DType dtype) {
 
 }  // namespace
 
+double detail::largest_finite(DType dtype) {
+  switch (dtype) {
+    case DType::Float16:
+      return 65504;
+    case DType::BFloat16:
+      return 0x1.fep127;
+    case DType::Float32:
+      return std::numeric_limits<float>::max();
+    default:
+      return std::numeric_limits<double>::max();
+  }
+}
+
 Immediate detail::immediate_for(const char* op, Scalar value, DType dtype) {
   if (dtype == DType::Bool) return Immediate::of(static_cast<int64_t>(value.toBool()));
   if (wick::is_floating_point(dtype)) {
     const double v = value.toDouble();
-    WICK_CHECK(ValueError, !(std::abs(v) > largest(dtype)) || std::isinf(v), op, ": ", value,
+    WICK_CHECK(ValueError, !(std::abs(v) > largest_finite(dtype)) || std::isinf(v), op, ": ", value,
                " does not fit in ", dtype);
     return value.is_floating_point() ? Immediate::of(v) : Immediate::of(value.toLong());
   }

@@ -31,18 +31,11 @@ bool as_matrix(int64_t rows, int64_t cols, int64_t row_stride, int64_t col_strid
 
 /// The last two dimensions of x; copies x if the kernel cannot take their strides.
 Matrix last_two(Tensor& x) {
+  const int64_t n = x.dim(), rows = x.sizes()[n - 2], cols = x.sizes()[n - 1];
   Matrix m;
-  const auto view = [&] {
-    const int64_t n = x.dim();
-    const IntArrayRef sizes = x.sizes(), strides = x.strides();
-    return as_matrix(sizes[n - 2], sizes[n - 1], strides[n - 2], strides[n - 1], m);
-  };
-  if (!view()) {
-    x = detail::contiguous_raw(x);
-    if (!view()) {  // no elements: strides may be anything
-      m = {x.size(-2), x.size(-1), std::max<int64_t>(x.size(-1), 1), false};
-    }
-  }
+  if (as_matrix(rows, cols, x.strides()[n - 2], x.strides()[n - 1], m)) return m;
+  x = detail::contiguous_raw(x);  // a tensor of no elements may keep any strides
+  as_matrix(rows, cols, cols, 1, m);
   return m;
 }
 

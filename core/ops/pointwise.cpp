@@ -26,7 +26,21 @@ using detail::Operand;
   WICK_DEFINE_UNARY(name, Name, false) \
   WICK_DEFINE_UNARY_METHODS(name, Name, false)
 WICK_UNARY_FLOAT_OPS(WICK_DEFINE_FLOAT)
+WICK_UNARY_RARE_OPS(WICK_DEFINE_FLOAT)
 WICK_UNARY_ANY_OPS(WICK_DEFINE_ANY)
+
+// Integers are whole.
+#define WICK_DEFINE_ROUNDING(name, Name)                                                   \
+  Tensor name(const Tensor& x) {                                                           \
+    if (is_integral(x.dtype())) return x.clone();                                          \
+    return detail::unary<pointwise::Name>(#name, UnaryOp::Name, x, false);                 \
+  }                                                                                        \
+  Tensor Tensor::name() const { return wick::name(*this); }                                \
+  Tensor& Tensor::name##_() {                                                              \
+    if (is_integral(dtype())) return *this;                                                \
+    return detail::unary_inplace<pointwise::Name>(#name "_", UnaryOp::Name, *this, false); \
+  }
+WICK_UNARY_ROUNDING_OPS(WICK_DEFINE_ROUNDING)
 
 Tensor gelu(const Tensor& x, const std::string& approximate) {
   if (approximate == "none") return detail::unary<pointwise::Gelu>("gelu", UnaryOp::Gelu, x, true);
@@ -47,6 +61,7 @@ Tensor gelu(const Tensor& x, const std::string& approximate) {
                                                    Operand(other));                        \
   }
 WICK_BINARY_OPS(WICK_DEFINE_BINARY)
+WICK_BINARY_RARE_OPS(WICK_DEFINE_BINARY)
 
 #define WICK_DEFINE_SCALAR(name, Name)                                                     \
   Tensor name(const Tensor& a, Scalar b) {                                                 \
@@ -57,14 +72,14 @@ WICK_BINARY_OPS(WICK_DEFINE_BINARY)
     return detail::binary_inplace<pointwise::Name>(#name "_", BinaryOp::Name, *this,       \
                                                    Operand(other));                        \
   }
-WICK_DEFINE_SCALAR(add, Add)
-WICK_DEFINE_SCALAR(sub, Sub)
-WICK_DEFINE_SCALAR(mul, Mul)
-WICK_DEFINE_SCALAR(div, Div)
-WICK_DEFINE_SCALAR(pow, Pow)
+WICK_BINARY_SCALAR_OPS(WICK_DEFINE_SCALAR)
 
 Tensor pow(Scalar a, const Tensor& b) {
   return detail::binary<pointwise::Pow>("pow", BinaryOp::Pow, Operand(a), Operand(b));
+}
+Tensor remainder(Scalar a, const Tensor& b) {
+  return detail::binary<pointwise::Remainder>("remainder", BinaryOp::Remainder, Operand(a),
+                                              Operand(b));
 }
 Tensor operator-(Scalar a, const Tensor& b) {
   return detail::binary<pointwise::Sub>("sub", BinaryOp::Sub, Operand(a), Operand(b));
@@ -178,17 +193,15 @@ Value where(const Condition& c, const Value& a, const Value& b) {
   if (b.is_number()) return wick::where(c.tensor(), a.tensor(), Scalar(b.number()));
   return wick::where(c.tensor(), a.tensor(), b.tensor());
 }
-Value exp(const Value& x) {
-  return x.is_number() ? Value(std::exp(x.number())) : Value(wick::exp(x.tensor()));
-}
-Value log(const Value& x) {
-  return x.is_number() ? Value(std::log(x.number())) : Value(wick::log(x.tensor()));
-}
-Value tanh(const Value& x) {
-  return x.is_number() ? Value(std::tanh(x.number())) : Value(wick::tanh(x.tensor()));
-}
-Value erf(const Value& x) {
-  return x.is_number() ? Value(std::erf(x.number())) : Value(wick::erf(x.tensor()));
+#define WICK_DEFINE_VALUE(name, of_number)                    \
+  Value name(const Value& x) {                                \
+    if (!x.is_number()) return Value(wick::name(x.tensor())); \
+    const double v = x.number();                              \
+    return Value(of_number);                                  \
+  }
+WICK_VALUE_FUNCTIONS(WICK_DEFINE_VALUE)
+Value rint(const Value& x) {
+  return x.is_number() ? Value(std::nearbyint(x.number())) : Value(round(x.tensor()));
 }
 Value pow(const Value& a, const Value& b) {
   if (a.is_number() && b.is_number()) return Value(std::pow(a.number(), b.number()));

@@ -26,12 +26,18 @@ Tensor make_output(const char* op, const Tensor* a, const Tensor* b, DType dtype
   return make_empty_like(a ? *a : *b, dtype);
 }
 
+#define WICK_TYPES(name, Name) pointwise::Name::types,
+constexpr pointwise::Types kBinaryTypes[] = {WICK_BINARY_OPS(WICK_TYPES) WICK_BINARY_RARE_OPS(
+    WICK_TYPES) WICK_BINARY_SPECIAL_OPS(WICK_TYPES)};
+#undef WICK_TYPES
+
 void check_binary_type(const char* op, BinaryOp kind, DType dtype, const Operand& b) {
-  if (dtype == kBool) {
-    WICK_CHECK(DTypeError, kind != BinaryOp::Sub && kind != BinaryOp::Pow, op,
-               ": not defined for two bool tensors; convert one with .to(kInt64), or use ne() for "
-               "the exclusive or");
-  }
+  const int types = kBinaryTypes[static_cast<size_t>(kind)];
+  WICK_CHECK(DTypeError, dtype != kBool || (types & pointwise::kBooleans) != 0, op,
+             ": not defined for two bool tensors; convert one with .to(kInt64), or use ne() for "
+             "the exclusive or");
+  WICK_CHECK(DTypeError, !is_floating_point(dtype) || (types & pointwise::kFloats) != 0, op,
+             ": expected integers, got ", dtype, "; convert with .to(kInt64)");
   if (kind == BinaryOp::Pow && !b.tensor && !is_floating_point(dtype)) {
     WICK_CHECK(ValueError, b.scalar.to<int64_t>() >= 0, op,
                ": Integers to negative integer powers are not allowed; convert the base to a "
@@ -61,7 +67,8 @@ Pair make_pair(const char* op, BinaryOp kind, const Operand& a, const Operand& b
   pair.dtype = !a.tensor   ? result_type(*b.tensor, a.scalar)
                : !b.tensor ? result_type(*a.tensor, b.scalar)
                            : result_type(*a.tensor, *b.tensor);
-  if (kind == BinaryOp::Div) pair.dtype = to_float_type(pair.dtype);
+  if (kBinaryTypes[static_cast<size_t>(kind)] == pointwise::kFloats)
+    pair.dtype = to_float_type(pair.dtype);
   check_binary_type(op, kind, pair.dtype, b);
   fill_pair(op, pair, a, b);
   return pair;
@@ -74,17 +81,24 @@ Tensor unary_input(const char* op, const Tensor& x, bool float_only) {
   return x;
 }
 
-Tensor unary_raw(UnaryOp kind, const Tensor& x) {
+// The kernels read the numbers only on the host, before they return.
+static void* numbers_of(const void* op) { return const_cast<void*>(op); }
+
+Tensor unary_raw(UnaryOp kind, const Tensor& x, const void* numbers) {
   Tensor y = make_empty_like(x, x.dtype());
-  WICK_DISPATCH(x.device(), unary, kind, x.dtype(), elementwise_args(y, {&x}));
+  ElementwiseArgs args = elementwise_args(y, {&x});
+  args.data[ElementwiseArgs::kNumbers] = numbers_of(numbers);
+  WICK_DISPATCH(x.device(), unary, kind, x.dtype(), args);
   return y;
 }
 
-Tensor unary_backward_raw(UnaryOp kind, const Tensor& grad, const Tensor& x, const Tensor& y) {
+Tensor unary_backward_raw(UnaryOp kind, const Tensor& grad, const Tensor& x, const Tensor& y,
+                          const void* numbers) {
   Tensor grad_x = make_empty_like(x.defined() ? x : y, grad.dtype());
-  WICK_DISPATCH(
-      grad.device(), unary_backward, kind, grad.dtype(),
-      elementwise_args(grad_x, {&grad, x.defined() ? &x : &grad, y.defined() ? &y : &grad}));
+  ElementwiseArgs args =
+      elementwise_args(grad_x, {&grad, x.defined() ? &x : &grad, y.defined() ? &y : &grad});
+  args.data[ElementwiseArgs::kNumbers] = numbers_of(numbers);
+  WICK_DISPATCH(grad.device(), unary_backward, kind, grad.dtype(), args);
   return grad_x;
 }
 
@@ -143,8 +157,8 @@ void adopt(Tensor& x, const Tensor& y) {
   adopt_inplace(y.grad_fn(), x);
 }
 
-void binary_into(BinaryOp kind, const Tensor& x, const Operand& b) {
-  check_binary_type("in-place operation", kind, x.dtype(), b);
+void binary_into(const char* op, BinaryOp kind, const Tensor& x, const Operand& b) {
+  check_binary_type(op, kind, x.dtype(), b);
   Tensor other;
   if (b.tensor) {
     const NoGradGuard no_grad;
@@ -157,8 +171,10 @@ void binary_into(BinaryOp kind, const Tensor& x, const Operand& b) {
   WICK_DISPATCH(x.device(), binary, kind, x.dtype(), args);
 }
 
-void unary_into(UnaryOp kind, const Tensor& x) {
-  WICK_DISPATCH(x.device(), unary, kind, x.dtype(), elementwise_args(x, {&x}));
+void unary_into(UnaryOp kind, const Tensor& x, const void* numbers) {
+  ElementwiseArgs args = elementwise_args(x, {&x});
+  args.data[ElementwiseArgs::kNumbers] = numbers_of(numbers);
+  WICK_DISPATCH(x.device(), unary, kind, x.dtype(), args);
 }
 
 }  // namespace wick::detail

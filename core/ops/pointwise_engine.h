@@ -34,8 +34,10 @@ struct Pair {
   Device device = Device(kCPU, 0);
 };
 Pair make_pair(const char* op, BinaryOp kind, const Operand& a, const Operand& b);
-Tensor unary_raw(UnaryOp kind, const Tensor& x);
-Tensor unary_backward_raw(UnaryOp kind, const Tensor& grad, const Tensor& x, const Tensor& y);
+/// `numbers` are those of the op, if it has some.
+Tensor unary_raw(UnaryOp kind, const Tensor& x, const void* numbers = nullptr);
+Tensor unary_backward_raw(UnaryOp kind, const Tensor& grad, const Tensor& x, const Tensor& y,
+                          const void* numbers = nullptr);
 Tensor binary_raw(const char* op, BinaryOp kind, const Pair& pair, const Operand& a,
                   const Operand& b);
 /// The gradient of one side in the shape of the output; undefined tensors are not read.
@@ -45,35 +47,46 @@ Tensor compare(const char* op, CompareOp kind, const Operand& a, const Operand& 
 /// x in the type that unary op `kind` computes in. Throws DTypeError for bool where PyTorch does.
 Tensor unary_input(const char* op, const Tensor& x, bool float_only);
 
+/// The gradient for which no kernel need run.
+template <pointwise::Trivial kTrivial>
+Tensor trivial_grad(const Tensor& grad) {
+  using pointwise::Trivial;
+  static_assert(kTrivial != Trivial::No);
+  if constexpr (kTrivial == Trivial::Identity) return grad;
+  if constexpr (kTrivial == Trivial::Negate) return neg(grad);
+  return zeros_like(grad);
+}
+
 /// Makes `y` the result of unary op Op.
 template <class Op>
-void record_unary(const char* name, UnaryOp kind, const Tensor& input, Tensor& y) {
+void record_unary(const char* name, UnaryOp kind, const Tensor& input, Tensor& y, Op op = {}) {
   using pointwise::Trivial;
-  if constexpr (Op::trivial == Trivial::Negate) {
-    record(name, {input}, y, [](Backward& ctx) -> Grads { return {neg(ctx.grad())}; });
+  if constexpr (Op::trivial != Trivial::No) {
+    record(name, {input}, y,
+           [](Backward& ctx) -> Grads { return {trivial_grad<Op::trivial>(ctx.grad())}; });
   } else {
     constexpr bool kInput = pointwise::saves_input(Op::saves);
     constexpr bool kOutput = pointwise::saves_output(Op::saves);
     record(name, {input}, y,
-           [kind, x = kInput ? save(input) : SavedTensor(),
+           [kind, op, x = kInput ? save(input) : SavedTensor(),
             y = kOutput ? save_output(y) : SavedTensor()](Backward& ctx) -> Grads {
              const Tensor in = ctx.unpack(x);
              const Tensor out = ctx.unpack(y);
-             if (!ctx.create_graph()) return {unary_backward_raw(kind, ctx.grad(), in, out)};
+             if (!ctx.create_graph()) return {unary_backward_raw(kind, ctx.grad(), in, out, &op)};
              const Value slope =
-                 Op::template derivative<Value>(in.defined() ? in : out, out.defined() ? out : in);
+                 op.template derivative<Value>(in.defined() ? in : out, out.defined() ? out : in);
              return {(Value(ctx.grad()) * slope).tensor().to(ctx.grad().dtype())};
            });
   }
 }
 
 template <class Op>
-Tensor unary(const char* name, UnaryOp kind, const Tensor& input, bool float_only) {
+Tensor unary(const char* name, UnaryOp kind, const Tensor& input, bool float_only, Op op = {}) {
   const DType type = input.dtype();
   const bool as_is = is_floating_point(type) || (is_integral(type) && !float_only);
-  if (!as_is) return unary<Op>(name, kind, unary_input(name, input, float_only), float_only);
-  Tensor y = unary_raw(kind, input);
-  if (needs_grad(input)) record_unary<Op>(name, kind, input, y);
+  if (!as_is) return unary<Op>(name, kind, unary_input(name, input, float_only), float_only, op);
+  Tensor y = unary_raw(kind, input, &op);
+  if (needs_grad(input)) record_unary<Op>(name, kind, input, y, op);
   return y;
 }
 
@@ -82,10 +95,8 @@ Tensor binary_grad(BinaryOp kind, Backward& ctx, const Tensor& a, const Tensor& 
                    std::optional<Scalar> scalar_a, std::optional<Scalar> scalar_b) {
   using pointwise::Trivial;
   constexpr pointwise::Reads kReads = kSide == 0 ? Op::reads_a : Op::reads_b;
-  if constexpr (kReads.trivial == Trivial::Identity) {
-    return ctx.grad();
-  } else if constexpr (kReads.trivial == Trivial::Negate) {
-    return neg(ctx.grad());
+  if constexpr (kReads.trivial != Trivial::No) {
+    return trivial_grad<kReads.trivial>(ctx.grad());
   } else {
     if (!ctx.create_graph() && !scalar_a && !scalar_b)
       return binary_backward_raw(kind, kSide, ctx.grad(), a, b, y);
@@ -149,20 +160,20 @@ Tensor take_previous(const Tensor& x, bool copy);
 /// Writes y into x; x takes over y's history.
 void adopt(Tensor& x, const Tensor& y);
 /// x = f(x, b) without history.
-void binary_into(BinaryOp kind, const Tensor& x, const Operand& b);
-void unary_into(UnaryOp kind, const Tensor& x);
+void binary_into(const char* op, BinaryOp kind, const Tensor& x, const Operand& b);
+void unary_into(UnaryOp kind, const Tensor& x, const void* numbers = nullptr);
 
 template <class Op>
-Tensor& unary_inplace(const char* name, UnaryOp kind, Tensor& x, bool float_only) {
+Tensor& unary_inplace(const char* name, UnaryOp kind, Tensor& x, bool float_only, Op op = {}) {
   const DType result = float_only ? to_float_type(x.dtype()) : x.dtype();
   check_inplace_result(name, x, result, x.sizes());
   check_inplace(name, x, false);
   if (needs_grad(x)) {
-    adopt(x,
-          unary<Op>(name, kind, take_previous(x, pointwise::saves_input(Op::saves)), float_only));
+    const Tensor before = take_previous(x, pointwise::saves_input(Op::saves));
+    adopt(x, unary<Op>(name, kind, before, float_only, op));
   } else {
     unary_input(name, x, float_only);  // refuses bool
-    unary_into(kind, x);
+    unary_into(kind, x, &op);
     bump_version(x);
   }
   return x;
@@ -173,14 +184,14 @@ Tensor& binary_inplace(const char* name, BinaryOp kind, Tensor& x, const Operand
   static const Tensor* const none = new Tensor;
   const Tensor& other = b.tensor ? *b.tensor : *none;
   DType result = b.tensor ? result_type(x, other) : result_type(x, b.scalar);
-  if (kind == BinaryOp::Div) result = to_float_type(result);
+  if (Op::types == pointwise::kFloats) result = to_float_type(result);
   check_inplace_result(
       name, x, result,
       b.tensor ? broadcast_shapes(name, x.sizes(), other.sizes()) : Dims(x.sizes()));
   const bool other_needs_grad = needs_grad(other);
   check_inplace(name, x, other_needs_grad);
   if (!other_needs_grad && !needs_grad(x)) {
-    binary_into(kind, x, b);
+    binary_into(name, kind, x, b);
     bump_version(x);
     return x;
   }
@@ -194,6 +205,15 @@ Tensor& binary_inplace(const char* name, BinaryOp kind, Tensor& x, const Operand
     adopt(x, binary<Op>(name, kind, Operand(before), b));
   }
   return x;
+}
+
+/// x = f(x), where f is made of ops. What these save of x is a copy if x has a history.
+template <class F>
+Tensor& composed_inplace(const char* name, Tensor& x, F f) {
+  check_inplace(name, x, false);
+  const Tensor y = f(needs_grad(x) ? take_previous(x, true) : x);
+  check_inplace_result(name, x, y.dtype(), y.sizes());
+  return x.copy_(y);
 }
 
 }  // namespace wick::detail

@@ -4,61 +4,89 @@
 namespace wick {
 
 using detail::Dims;
-using detail::Pair;
 using detail::Window;
 
 namespace {
+
+/// Windows over the last dimensions of x, and their number in each.
+struct Windows {
+  Window w;
+  Dims out;
+};
+
+/// A dilated window that starts in the padding may step over a small input.
+void require_elements(const char* op, const Tensor& x, const Window& w, int i) {
+  if (w.dilation[i] == 1) return;
+  const int64_t in = x.sizes()[x.dim() - w.kernel.n + i];
+  for (int64_t outside = w.padding[i]; outside > 0; outside -= w.stride[i]) {
+    const int64_t rest = outside % w.dilation[i];
+    WICK_CHECK(ShapeError, rest == 0 || w.dilation[i] - rest < in, op, ": a window of kernel ",
+               IntArrayRef(w.kernel), " with dilation ", IntArrayRef(w.dilation), " and padding ",
+               IntArrayRef(w.padding), " holds no element of x ", x.sizes());
+  }
+}
+
+Windows checked_windows(const char* op, int n, const Tensor& x, IntArrayRef kernel_size,
+                        IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation,
+                        bool ceil_mode) {
+  detail::require_planes(op, x, n);
+  detail::require_floating(op, x);
+  Window w;
+  w.kernel = detail::window_values(op, "kernel_size", kernel_size, n, 1);
+  w.stride = stride.empty() ? w.kernel : detail::window_values(op, "stride", stride, n, 1);
+  w.padding = detail::window_values(op, "padding", padding, n, 0);
+  w.dilation = detail::window_values(op, "dilation", dilation, n, 1);
+  for (int i = 0; i < n; ++i) {
+    WICK_CHECK(ShapeError, x.sizes()[x.dim() - n + i] > 0, op,
+               ": expected planes of at least one element, got x ", x.sizes());
+    WICK_CHECK(ValueError, w.padding[i] <= w.kernel[i] / 2, op,
+               ": expected padding of at most half the kernel size ", IntArrayRef(w.kernel),
+               ", got ", IntArrayRef(w.padding));
+  }
+  const Dims out = detail::window_positions(op, x, w, ceil_mode);
+  for (int i = 0; i < n; ++i) require_elements(op, x, w, i);
+  return {w, out};
+}
 
 struct Pool {
   Pool2dArgs args;
   Dims x, y;  // shapes
 };
 
-/// A dilated window that starts in the padding may step over a small input.
-void require_elements(const char* op, const Tensor& x, const Window& w, int i) {
-  if (w.dilation[i] == 1) return;
-  const int64_t in = x.sizes()[x.dim() - 2 + i];
-  for (int64_t outside = w.padding[i]; outside > 0; outside -= w.stride[i]) {
-    const int64_t rest = outside % w.dilation[i];
-    WICK_CHECK(ShapeError, rest == 0 || w.dilation[i] - rest < in, op, ": a window of kernel ",
-               w.kernel, " with dilation ", w.dilation, " and padding ", w.padding,
-               " holds no element of x ", x.sizes());
-  }
-}
-
-Pool checked_pool(const char* op, const Tensor& x, IntArrayRef kernel_size, IntArrayRef stride,
-                  IntArrayRef padding, IntArrayRef dilation, bool ceil_mode) {
-  detail::require_planes(op, x);
-  detail::require_floating(op, x);
-  Window w;
-  w.kernel = detail::window_pair(op, "kernel_size", kernel_size, 1);
-  w.stride = stride.empty() ? w.kernel : detail::window_pair(op, "stride", stride, 1);
-  w.padding = detail::window_pair(op, "padding", padding, 0);
-  w.dilation = detail::window_pair(op, "dilation", dilation, 1);
-  const int64_t n = x.dim();
-  WICK_CHECK(ShapeError, x.sizes()[n - 1] > 0 && x.sizes()[n - 2] > 0, op,
-             ": expected planes of at least 1 x 1, got x ", x.sizes());
-  for (int i = 0; i < 2; ++i) {
-    WICK_CHECK(ValueError, w.padding[i] <= w.kernel[i] / 2, op,
-               ": expected padding of at most half the kernel size ", w.kernel, ", got ",
-               w.padding);
-  }
-  const Pair out = detail::window_positions(op, x, w, ceil_mode);
+/// Pooling over the last two dimensions of x by the windows of dimensions a and b; -1: none.
+Pool plane_pool(const Tensor& x, const Windows& s, int a, int b) {
   Pool pool;
   pool.x = pool.y = Dims(x.sizes());
   pool.args.dtype = x.dtype();
-  pool.args.planes = n == 4 ? x.sizes()[0] * x.sizes()[1] : x.sizes()[0];
+  pool.args.planes = 1;
+  for (int i = 0; i < pool.x.n - 2; ++i) pool.args.planes *= pool.x[i];
   for (int i = 0; i < 2; ++i) {
-    const int64_t in = x.sizes()[n - 2 + i];
-    require_elements(op, x, w, i);
-    pool.args.in[i] = in;
-    pool.args.out[i] = pool.y[static_cast<int>(n) - 2 + i] = out[i];
-    pool.args.kernel[i] = w.kernel[i];
-    pool.args.stride[i] = w.stride[i];
-    pool.args.padding[i] = w.padding[i];
-    pool.args.dilation[i] = w.dilation[i];
+    const int from = i == 0 ? a : b, to = pool.x.n - 2 + i;
+    pool.args.in[i] = pool.args.out[i] = pool.x[to];
+    if (from < 0) continue;
+    pool.args.out[i] = pool.y[to] = s.out[from];
+    pool.args.kernel[i] = s.w.kernel[from];
+    pool.args.stride[i] = s.w.stride[from];
+    pool.args.padding[i] = s.w.padding[from];
+    pool.args.dilation[i] = s.w.dilation[from];
   }
   return pool;
+}
+
+/// Pools x as planes: one dimension as rows of height 1, three dimensions in two steps, first over
+/// the last two. `step`(pool, x) returns the pooled x.
+template <class Step>
+Tensor in_planes(const Tensor& x, const Windows& s, const Step& step) {
+  if (s.out.n == 2) return step(plane_pool(x, s, 0, 1), x);
+  if (s.out.n == 1) {
+    const Tensor rows = x.unsqueeze(-2);
+    return step(plane_pool(rows, s, -1, 0), rows).squeeze(-2);
+  }
+  const Tensor flat = step(plane_pool(x, s, 1, 2), x);
+  Dims sizes(flat.sizes());
+  const Tensor columns = flat.flatten(-2);
+  sizes[sizes.n - 3] = s.out[0];
+  return step(plane_pool(columns, s, 0, -1), columns).view(sizes);
 }
 
 // --- maximum
@@ -106,22 +134,49 @@ std::tuple<Tensor, Tensor> max_pool(const Tensor& x, const Pool& pool, bool want
   return {std::move(y), std::move(indices)};
 }
 
+/// Positions count in the whole of x behind the channels.
+std::tuple<Tensor, Tensor> max_pool_nd(const char* op, int n, const Tensor& x,
+                                       IntArrayRef kernel_size, IntArrayRef stride,
+                                       IntArrayRef padding, IntArrayRef dilation, bool ceil_mode,
+                                       bool want_indices) {
+  const Windows s = checked_windows(op, n, x, kernel_size, stride, padding, dilation, ceil_mode);
+  Tensor indices;
+  Tensor y = in_planes(x, s, [&](const Pool& pool, const Tensor& in) {
+    auto [out, positions] = max_pool(in, pool, want_indices);
+    if (!want_indices) return out;
+    if (!indices.defined()) {
+      indices = positions;
+      return out;
+    }
+    // The second step of three dimensions: what the first one found where this one looked.
+    const Tensor area = arange(x.size(-3), indices.options()) * (x.size(-2) * x.size(-1));
+    const Tensor all = (indices + area.view({-1, 1, 1})).reshape(-1);
+    const Tensor from = flat_positions(pool.args, positions);
+    indices = index_select(all, 0, from);
+    return out;
+  });
+  if (want_indices) indices = indices.view(y.sizes());
+  return {std::move(y), std::move(indices)};
+}
+
 }  // namespace
 
-std::tuple<Tensor, Tensor> max_pool2d_with_indices(const Tensor& x, IntArrayRef kernel_size,
-                                                   IntArrayRef stride, IntArrayRef padding,
-                                                   IntArrayRef dilation, bool ceil_mode) {
-  const Pool pool =
-      checked_pool("max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode);
-  return max_pool(x, pool, true);
-}
-
-Tensor max_pool2d(const Tensor& x, IntArrayRef kernel_size, IntArrayRef stride, IntArrayRef padding,
-                  IntArrayRef dilation, bool ceil_mode) {
-  const Pool pool =
-      checked_pool("max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode);
-  return std::get<0>(max_pool(x, pool, false));
-}
+#define WICK_DEFINE_MAX_POOL(n)                                                                    \
+  std::tuple<Tensor, Tensor> max_pool##n##d_with_indices(const Tensor& x, IntArrayRef kernel_size, \
+                                                         IntArrayRef stride, IntArrayRef padding,  \
+                                                         IntArrayRef dilation, bool ceil_mode) {   \
+    return max_pool_nd("max_pool" #n "d", n, x, kernel_size, stride, padding, dilation, ceil_mode, \
+                       true);                                                                      \
+  }                                                                                                \
+  Tensor max_pool##n##d(const Tensor& x, IntArrayRef kernel_size, IntArrayRef stride,              \
+                        IntArrayRef padding, IntArrayRef dilation, bool ceil_mode) {               \
+    return std::get<0>(max_pool_nd("max_pool" #n "d", n, x, kernel_size, stride, padding,          \
+                                   dilation, ceil_mode, false));                                   \
+  }
+WICK_DEFINE_MAX_POOL(1)
+WICK_DEFINE_MAX_POOL(2)
+WICK_DEFINE_MAX_POOL(3)
+#undef WICK_DEFINE_MAX_POOL
 
 // --- average
 
@@ -156,16 +211,40 @@ Tensor avg_pool(const Pool& pool, const Tensor& x) {
   return y;
 }
 
+/// Each step divides by what it counted; together they divide by the product, which is what a
+/// window of three dimensions holds. A divisor of the caller's is for the last step.
+Tensor avg_pool_nd(const char* op, int n, const Tensor& x, IntArrayRef kernel_size,
+                   IntArrayRef stride, IntArrayRef padding, bool ceil_mode, bool count_include_pad,
+                   std::optional<int64_t> divisor_override) {
+  const Windows s = checked_windows(op, n, x, kernel_size, stride, padding, 1, ceil_mode);
+  WICK_CHECK(ValueError, !divisor_override || *divisor_override != 0, op,
+             ": expected a divisor_override other than 0");
+  int steps = n == 3 ? 2 : 1;
+  return in_planes(x, s, [&](Pool pool, const Tensor& in) {
+    pool.args.count_include_pad = count_include_pad;
+    if (divisor_override) pool.args.divisor_override = --steps == 0 ? *divisor_override : 1;
+    return avg_pool(pool, in);
+  });
+}
+
 }  // namespace
+
+Tensor avg_pool1d(const Tensor& x, IntArrayRef kernel_size, IntArrayRef stride, IntArrayRef padding,
+                  bool ceil_mode, bool count_include_pad) {
+  return avg_pool_nd("avg_pool1d", 1, x, kernel_size, stride, padding, ceil_mode, count_include_pad,
+                     std::nullopt);
+}
 
 Tensor avg_pool2d(const Tensor& x, IntArrayRef kernel_size, IntArrayRef stride, IntArrayRef padding,
                   bool ceil_mode, bool count_include_pad, std::optional<int64_t> divisor_override) {
-  Pool pool = checked_pool("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode);
-  WICK_CHECK(ValueError, !divisor_override || *divisor_override != 0,
-             "avg_pool2d: expected a divisor_override other than 0");
-  pool.args.count_include_pad = count_include_pad;
-  pool.args.divisor_override = divisor_override.value_or(0);
-  return avg_pool(pool, x);
+  return avg_pool_nd("avg_pool2d", 2, x, kernel_size, stride, padding, ceil_mode, count_include_pad,
+                     divisor_override);
+}
+
+Tensor avg_pool3d(const Tensor& x, IntArrayRef kernel_size, IntArrayRef stride, IntArrayRef padding,
+                  bool ceil_mode, bool count_include_pad, std::optional<int64_t> divisor_override) {
+  return avg_pool_nd("avg_pool3d", 3, x, kernel_size, stride, padding, ceil_mode, count_include_pad,
+                     divisor_override);
 }
 
 }  // namespace wick

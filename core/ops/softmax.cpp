@@ -64,6 +64,28 @@ Tensor log_softmax(const Tensor& x, int64_t dim, std::optional<DType> dtype) {
   return softmax_over("log_softmax", dtype ? x.to(*dtype) : x, dim, true);
 }
 
+Tensor softmin(const Tensor& x, int64_t dim, std::optional<DType> dtype) {
+  return softmax_over("softmin", dtype ? -x.to(*dtype) : -x, dim, false);
+}
+
+Tensor gumbel_softmax(const Tensor& x, double tau, bool hard, int64_t dim) {
+  constexpr const char* op = "gumbel_softmax";
+  WICK_CHECK(ValueError, tau > 0, op, ": expected tau > 0, got ", tau);
+  detail::require_floating(op, x);
+  const Tensor drawn = rand(x.sizes(), x.options().dtype(detail::stats_dtype(x.dtype())));
+  const Tensor uniform = where(drawn == 0, 0x1p-25, drawn);  // for the logarithm
+  const Tensor noise = -wick::log(-wick::log(uniform));
+  const Tensor soft = softmax_over(op, (x + noise.to(x.dtype())) / tau, dim, false);
+  if (!hard) return soft;
+  dim = detail::wrap_dim(op, dim, x.dim());
+  if (x.numel() == 0 || x.dim() == 0) return soft;
+  detail::Dims along;
+  for (int64_t d = 0; d < x.dim(); ++d) along.push_back(d == dim ? x.sizes()[d] : 1);
+  const Tensor classes = arange(x.size(dim), x.options().dtype(kInt64)).view(along);
+  const Tensor one = (classes == soft.detach().argmax(dim, true)).to(x.dtype());
+  return one - soft.detach() + soft;
+}
+
 Tensor Tensor::softmax(int64_t dim, std::optional<DType> dtype) const {
   return wick::softmax(*this, dim, dtype);
 }

@@ -67,10 +67,21 @@ inline Value operator-(const Value& x) {
   return x.is_number() ? Value(-x.number()) : Value(neg(x.tensor()));
 }
 Value where(const Condition& c, const Value& a, const Value& b);
-Value exp(const Value& x);
-Value log(const Value& x);
-Value tanh(const Value& x);
-Value erf(const Value& x);
+#define WICK_VALUE_FUNCTIONS(_)      \
+  _(exp, std::exp(v))                \
+  _(log, std::log(v))                \
+  _(tanh, std::tanh(v))              \
+  _(erf, std::erf(v))                \
+  _(sigmoid, 1 / (1 + std::exp(-v))) \
+  _(sqrt, std::sqrt(v))              \
+  _(sin, std::sin(v))                \
+  _(cos, std::cos(v))                \
+  _(sinh, std::sinh(v))              \
+  _(cosh, std::cosh(v))
+#define WICK_DECLARE(name, of_number) Value name(const Value& x);
+WICK_VALUE_FUNCTIONS(WICK_DECLARE)
+#undef WICK_DECLARE
+Value rint(const Value& x);
 Value pow(const Value& a, const Value& b);
 
 }  // namespace wick::detail

@@ -1,8 +1,6 @@
 // Views: other geometries over the same elements, each with its own reverse right below it.
-#include <wick/core/autograd.h>
-#include <wick/core/iterate.h>
 #include <wick/core/make.h>
-#include <wick/core/ops.h>
+#include <wick/core/ops/common.h>
 #include <wick/core/view_grad.h>
 #include <algorithm>
 #include <limits>
@@ -12,15 +10,6 @@ namespace {
 
 using detail::Dims;
 using detail::Geometry;
-
-// The view of x with the given geometry. Without metadata x cannot need a gradient.
-template <class F>
-Tensor make(const char* name, const Tensor& x, int64_t offset, IntArrayRef sizes,
-            IntArrayRef strides, F&& backward) {
-  Tensor y = detail::make_view(x, offset, sizes, strides);
-  if (x.impl().meta() && needs_grad(x)) record(name, {x}, y, backward());
-  return y;
-}
 
 void check_dim_count(const char* op, IntArrayRef dims, const TensorImpl& x) {
   WICK_CHECK(ShapeError, static_cast<int>(dims.size()) == x.dim(), op, ": expected ", x.dim(),
@@ -127,7 +116,7 @@ Tensor make_slice(const char* name, const Tensor& x, int dim, int64_t start, int
   strides[dim] *= step;
   // An empty view stays at a place that exists.
   const int64_t offset = t.storage_offset() + (length > 0 ? start * t.stride(dim) : 0);
-  return make(name, x, offset, sizes, strides, [&] {
+  return detail::record_view(name, x, offset, sizes, strides, [&] {
     return [in = Dims(t.sizes()), dim, start, step](Backward& ctx) -> Grads {
       return {slice_backward(ctx.grad(), in, dim, start, step)};
     };
@@ -179,7 +168,7 @@ Tensor view(const Tensor& x, IntArrayRef sizes) {
   WICK_CHECK(ShapeError, view_strides(t, out, strides), "view: a tensor of shape ", t.sizes(),
              " with strides ", t.strides(), " has no view of shape ", sizes,
              " without a copy; use reshape()");
-  return make("view", x, t.storage_offset(), out, strides, [&] {
+  return detail::record_view("view", x, t.storage_offset(), out, strides, [&] {
     return [in = Dims(t.sizes())](Backward& ctx) -> Grads { return {ctx.grad().reshape(in)}; };
   });
 }
@@ -192,7 +181,7 @@ Tensor reshape(const Tensor& x, IntArrayRef sizes) {
   };
   Dims strides;
   if (view_strides(t, out, strides))
-    return make("reshape", x, t.storage_offset(), out, strides, backward);
+    return detail::record_view("reshape", x, t.storage_offset(), out, strides, backward);
   const Tensor dense = detail::contiguous_raw(x);
   Tensor y(TensorImpl::make(dense.storage(), 0, out, t.dtype()));
   if (needs_grad(x)) record("reshape", {x}, y, backward());
@@ -222,7 +211,7 @@ Tensor squeeze(const Tensor& x) {
     sizes.push_back(t.size(d));
     strides.push_back(t.stride(d));
   }
-  return make("squeeze", x, t.storage_offset(), sizes, strides, [&] {
+  return detail::record_view("squeeze", x, t.storage_offset(), sizes, strides, [&] {
     return [in = Dims(t.sizes())](Backward& ctx) -> Grads { return {ctx.grad().reshape(in)}; };
   });
 }
@@ -236,7 +225,7 @@ Tensor squeeze(const Tensor& x, int64_t dim) {
     sizes.push_back(t.size(d));
     strides.push_back(t.stride(d));
   }
-  return make("squeeze", x, t.storage_offset(), sizes, strides, [&] {
+  return detail::record_view("squeeze", x, t.storage_offset(), sizes, strides, [&] {
     return [dropped, drops = sizes.n < t.dim()](Backward& ctx) -> Grads {
       return {drops ? ctx.grad().unsqueeze(dropped) : ctx.grad()};
     };
@@ -254,8 +243,9 @@ Tensor unsqueeze(const Tensor& x, int64_t dim) {
     sizes[d] = d == at ? 1 : t.size(from);
     strides[d] = d != at ? t.stride(from) : d < t.dim() ? t.size(d) * t.stride(d) : 1;
   }
-  return make("unsqueeze", x, t.storage_offset(), sizes, strides,
-              [&] { return [at](Backward& ctx) -> Grads { return {ctx.grad().squeeze(at)}; }; });
+  return detail::record_view("unsqueeze", x, t.storage_offset(), sizes, strides, [&] {
+    return [at](Backward& ctx) -> Grads { return {ctx.grad().squeeze(at)}; };
+  });
 }
 
 Tensor expand(const Tensor& x, IntArrayRef sizes) {
@@ -280,7 +270,7 @@ Tensor expand(const Tensor& x, IntArrayRef sizes) {
     strides[d] = 0;
   }
   detail::checked_numel("expand", out);
-  return make("expand", x, t.storage_offset(), out, strides, [] {
+  return detail::record_view("expand", x, t.storage_offset(), out, strides, [] {
     // The engine sums what was broadcast.
     return [](Backward& ctx) -> Grads { return {ctx.grad()}; };
   });
@@ -297,7 +287,7 @@ Tensor transpose(const Tensor& x, int64_t dim0, int64_t dim1) {
     std::swap(sizes[a], sizes[b]);
     std::swap(strides[a], strides[b]);
   }
-  return make("transpose", x, t.storage_offset(), sizes, strides, [&] {
+  return detail::record_view("transpose", x, t.storage_offset(), sizes, strides, [&] {
     return [a, b](Backward& ctx) -> Grads { return {ctx.grad().transpose(a, b)}; };
   });
 }
@@ -316,7 +306,7 @@ Tensor permute(const Tensor& x, IntArrayRef dims) {
     strides.push_back(t.stride(d));
     inverse[d] = i;
   }
-  return make("permute", x, t.storage_offset(), sizes, strides, [&] {
+  return detail::record_view("permute", x, t.storage_offset(), sizes, strides, [&] {
     return [inverse](Backward& ctx) -> Grads { return {ctx.grad().permute(inverse)}; };
   });
 }
@@ -338,11 +328,12 @@ Tensor select(const Tensor& x, int64_t dim, int64_t index) {
     sizes.push_back(t.size(i));
     strides.push_back(t.stride(i));
   }
-  return make("select", x, t.storage_offset() + start * t.stride(d), sizes, strides, [&] {
-    return [in = Dims(t.sizes()), d, start](Backward& ctx) -> Grads {
-      return {slice_backward(ctx.grad().unsqueeze(d), in, d, start, 1)};
-    };
-  });
+  return detail::record_view("select", x, t.storage_offset() + start * t.stride(d), sizes, strides,
+                             [&] {
+                               return [in = Dims(t.sizes()), d, start](Backward& ctx) -> Grads {
+                                 return {slice_backward(ctx.grad().unsqueeze(d), in, d, start, 1)};
+                               };
+                             });
 }
 
 Tensor slice(const Tensor& x, int64_t dim, std::optional<int64_t> start, std::optional<int64_t> end,
@@ -397,7 +388,7 @@ Tensor as_strided(const Tensor& x, IntArrayRef sizes, IntArrayRef strides,
              sizes, " with strides ", strides, " and offset ", offset,
              " reach outside the storage of ", held, " elements");
   const Geometry place(sizes, strides, offset);
-  return make("as_strided", x, offset, sizes, strides, [&] {
+  return detail::record_view("as_strided", x, offset, sizes, strides, [&] {
     return [from = Geometry(t), place](Backward& ctx) -> Grads {
       return {detail::strided_gradient(ctx.grad(), from, place)};
     };

@@ -8,8 +8,10 @@ namespace wick::cpu {
 namespace {
 
 #define WICK_NAME(name, Name) #name,
-constexpr const char* kUnaryNames[] = {WICK_UNARY_OPS(WICK_NAME)};
-constexpr const char* kBinaryNames[] = {WICK_BINARY_OPS(WICK_NAME)};
+constexpr const char* kUnaryNames[] = {WICK_UNARY_OPS(WICK_NAME) WICK_UNARY_NUMBER_OPS(
+    WICK_NAME) WICK_UNARY_RARE_OPS(WICK_NAME) WICK_UNARY_ROUNDING_OPS(WICK_NAME)};
+constexpr const char* kBinaryNames[] = {WICK_BINARY_OPS(WICK_NAME) WICK_BINARY_RARE_OPS(WICK_NAME)
+                                            WICK_BINARY_SPECIAL_OPS(WICK_NAME)};
 #undef WICK_NAME
 inline void check_exists(Loop loop, const char* op, const char* suffix, DType dtype) {
   WICK_CHECK(DTypeError, loop != nullptr, op, suffix, ": not defined for ", dtype,
@@ -17,6 +19,11 @@ inline void check_exists(Loop loop, const char* op, const char* suffix, DType dt
 }
 
 }  // namespace
+
+void throw_zero_division(BinaryOp op) {
+  WICK_FAIL(ValueError, kBinaryNames[static_cast<int>(op)],
+            ": integer division by zero; convert to a floating type, or mask the zeros");
+}
 
 void unary(UnaryOp op, DType dtype, const ElementwiseArgs& args) {
   const Loop loop = WICK_ISA_CALL(unary_loop, op, loop_type(dtype));

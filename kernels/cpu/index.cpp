@@ -94,7 +94,11 @@ void add_rows(const IndexArgs& args, const T* y, const int64_t* index, int64_t s
     if (row < rows.begin || row >= rows.end || (row == skip && skip != -1)) continue;
     T* const to = x + row * args.inner;
     const T* const from = y + i * args.inner;
-    for (int64_t c = columns.begin; c < columns.end; ++c) to[c] = add(to[c], from[c]);
+    if (args.overwrite) {
+      std::copy(from + columns.begin, from + columns.end, to + columns.begin);
+    } else {
+      for (int64_t c = columns.begin; c < columns.end; ++c) to[c] = add(to[c], from[c]);
+    }
   }
 }
 
@@ -161,13 +165,56 @@ void add_half(const IndexArgs& args, const T* y, const int64_t* index, int64_t s
 void index_add(const IndexArgs& args, const void* y, const int64_t* index, int64_t skip, void* x) {
   check_indices(args, index, skip);
   if (args.count == 0 || args.inner == 0 || args.outer == 0) return;
-  visit_dtype(args.dtype, [&](auto t) {
+  // What is only moved needs no type but its size.
+  const DType dtype = args.overwrite && is_reduced_float(args.dtype) ? DType::Int16 : args.dtype;
+  visit_dtype(dtype, [&](auto t) {
     using T = decltype(t);
     const T* const from = static_cast<const T*>(y);
     if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
       add_half(args, from, index, skip, static_cast<T*>(x));
     } else {
       add_all(args, from, index, skip, static_cast<T*>(x));
+    }
+  });
+}
+
+// --- places
+
+void flat_index(const IndexArgs& args, bool wrap, const int64_t* index, const int64_t* rows,
+                int64_t* flat) {
+  int64_t j = 0;
+  for (int64_t outer = 0; outer < args.outer; ++outer) {
+    for (int64_t c = 0; c < args.count; ++c) {
+      for (int64_t i = 0; i < args.inner; ++i, ++j) {
+        const bool back = wrap && index[j] < 0 && index[j] >= -args.size;
+        const int64_t v = back ? index[j] + args.size : index[j];
+        if (v < 0 || v >= args.size) throw_fault({args.op, j, index[j], args.size});
+        flat[j] = ((rows ? rows[j] : outer) * args.size + v) * args.inner + i;
+      }
+    }
+  }
+}
+
+std::vector<int64_t> count_true(int64_t n, const bool* x) {
+  std::vector<int64_t> before{0};
+  for (int64_t i = 0; i < n; i += kTrueChunk)
+    before.push_back(before.back() + std::count(x + i, x + std::min(n, i + kTrueChunk), true));
+  return before;
+}
+
+void find_true(const TrueArgs& args, const bool* x, const std::vector<int64_t>& before,
+               int64_t* out) {
+  const auto chunks = static_cast<int64_t>(before.size()) - 1;
+  parallel_for(chunks, kGrainElements / kTrueChunk + 1, [&](int64_t begin, int64_t end) {
+    int64_t* to = out + before[static_cast<size_t>(begin)] * args.ndim;
+    for (int64_t i = begin * kTrueChunk; i < std::min(args.n, end * kTrueChunk); ++i) {
+      if (!x[i]) continue;
+      int64_t rest = i;
+      for (int d = args.ndim - 1; d >= 0; --d) {
+        to[d] = rest % args.sizes[d];
+        rest /= args.sizes[d];
+      }
+      to += args.ndim;
     }
   });
 }

@@ -9,6 +9,7 @@
 #include <bit>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace wick::cpu {
 namespace {
@@ -85,6 +86,50 @@ void normal(DType dtype, int64_t n, void* out, PhiloxState state, double mean, d
   fill(dtype, n, out, state, [&](auto* to, int64_t count, PhiloxState from) {
     using E = std::remove_pointer_t<decltype(to)>;
     WICK_ISA_CALL(draw_normal, count, to, from, static_cast<E>(mean), static_cast<E>(std));
+  });
+}
+
+void exponential(DType dtype, int64_t n, void* out, PhiloxState state, double lambda) {
+  if (!is_floating_point(dtype)) refuse("exponential", dtype);
+  fill(dtype, n, out, state, [&](auto* to, int64_t count, PhiloxState from) {
+    using E = std::remove_pointer_t<decltype(to)>;
+    constexpr int kPer = sizeof(E) == 8 ? 2 : 4;
+    const E rate = static_cast<E>(lambda);
+    for (int64_t i = 0; i < count; i += kPer) {
+      const auto block = philox::block(from.seed, from.offset + static_cast<uint64_t>(i / kPer));
+      for (int j = 0; j < kPer && i + j < count; ++j) {
+        if constexpr (kPer == 2) {
+          to[i + j] = philox::exponential<E>(block.pair(j)) / rate;
+        } else {
+          to[i + j] = philox::exponential<E>(block.word[j]) / rate;
+        }
+      }
+    }
+  });
+}
+
+void multinomial(const MultinomialArgs& args, double* weights, int64_t* out, PhiloxState state) {
+  const auto word = [&](int64_t i) {
+    const auto block = philox::block(state.seed, state.offset + static_cast<uint64_t>(i / 2));
+    return block.pair(static_cast<int>(i % 2));
+  };
+  const int64_t n = args.classes;
+  parallel_for(args.rows, kGrainElements / (n + args.samples) + 1, [&](int64_t begin, int64_t end) {
+    std::vector<std::pair<double, int64_t>> keys(static_cast<size_t>(args.replacement ? 0 : n));
+    for (int64_t row = begin; row < end; ++row) {
+      double* const w = weights + row * n;
+      int64_t* const to = out + row * args.samples;
+      if (args.replacement) {
+        for (int64_t c = 1; c < n; ++c) w[c] += w[c - 1];
+        for (int64_t s = 0; s < args.samples; ++s)
+          to[s] = philox::pick_class(w, n, philox::unit<double>(word(row * args.samples + s)));
+        continue;
+      }
+      for (int64_t c = 0; c < n; ++c)
+        keys[static_cast<size_t>(c)] = {philox::race_key(word(row * n + c), w[c]), c};
+      std::partial_sort(keys.begin(), keys.begin() + args.samples, keys.end());
+      for (int64_t s = 0; s < args.samples; ++s) to[s] = keys[static_cast<size_t>(s)].second;
+    }
   });
 }
 

@@ -8,6 +8,7 @@ namespace wick::cpu {
 namespace {
 
 constexpr int kMaxOperands = ElementwiseArgs::kMaxOperands;
+static_assert(ElementwiseArgs::kNumbers == kMaxOperands);
 constexpr int64_t kTile = 512;
 
 /// How a tile of an operand gets to the loop.
@@ -95,7 +96,8 @@ class Tiling {
   void run(int64_t begin, int64_t end) const {
     if (begin >= end) return;
     alignas(64) char buffers[kMaxOperands][kTile * 8];
-    void* operands[kMaxOperands];
+    void* operands[kMaxOperands + 1];
+    operands[kMaxOperands] = args_.data[kMaxOperands];
     const void* splat_of[kMaxOperands] = {};
     const int64_t splat_size = std::min(inner_, kTile);
     for (int i = 0; i < args_.operands; ++i) {
@@ -182,7 +184,8 @@ bool run_small(Loop loop, const ElementwiseArgs& args, const Types& types) {
     if (args.ndim == 1 && args.data[i] != nullptr && args.strides[i][0] != 1) return false;
   }
   alignas(64) char buffers[kMaxOperands][kTile * 8];
-  void* operands[kMaxOperands];
+  void* operands[kMaxOperands + 1];
+  operands[kMaxOperands] = args.data[kMaxOperands];
   for (int i = 0; i < args.operands; ++i) {
     const DType dtype = types.of(i);
     const bool half = types.widened(dtype);
@@ -218,7 +221,8 @@ uint64_t immediate_bits(const Immediate& immediate, DType dtype) {
 
 void run_contiguous_parallel(Loop loop, const ElementwiseArgs& args, const Types& types) {
   parallel_for(args.numel, kGrainElements, [&](int64_t begin, int64_t end) {
-    void* operands[kMaxOperands];
+    void* operands[kMaxOperands + 1];
+    operands[kMaxOperands] = args.data[kMaxOperands];
     for (int i = 0; i < args.operands; ++i) {
       operands[i] = static_cast<char*>(args.data[i]) + begin * element_size(types.of(i));
     }

@@ -35,6 +35,8 @@ void dispatch(BinaryOp op, int side, const ElementwiseArgs& args) {
     return backward<pointwise::Name, T>(side, args);
     WICK_BINARY_OPS(WICK_CASE)
 #undef WICK_CASE
+    default:
+      return binary_backward_rare(op, side, dtype_of<T>, args);
   }
 }
 

@@ -12,6 +12,8 @@ void dispatch(BinaryOp op, const ElementwiseArgs& args) {
     return launch_binary<pointwise::Name, T>(args);
     WICK_BINARY_OPS(WICK_CASE)
 #undef WICK_CASE
+    default:
+      return binary_rare(op, dtype_of<T>, args);
   }
 }
 

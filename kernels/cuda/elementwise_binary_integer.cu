@@ -4,24 +4,20 @@
 namespace wick::cuda {
 namespace {
 
-// Quotients of integers are floating-point numbers, and bool has only some of the functions.
-template <class Op, class T>
-constexpr bool kExists = !std::is_same_v<Op, pointwise::Div> &&
-                         !(std::is_same_v<T, bool> && (std::is_same_v<Op, pointwise::Sub> ||
-                                                       std::is_same_v<Op, pointwise::Pow>));
-
 template <class T>
 void dispatch(BinaryOp op, const ElementwiseArgs& args) {
   switch (op) {
 #define WICK_CASE(name, Name)                                                                   \
   case BinaryOp::Name:                                                                          \
-    if constexpr (kExists<pointwise::Name, T>) {                                                \
+    if constexpr (pointwise::kDefined<pointwise::Name, T>) {                                    \
       return launch_binary<pointwise::Name, T>(args);                                           \
     } else {                                                                                    \
       WICK_FAIL(DTypeError, #name ": not available for ", dtype_of<T>, "; convert with .to()"); \
     }
     WICK_BINARY_OPS(WICK_CASE)
 #undef WICK_CASE
+    default:
+      return binary_rare(op, dtype_of<T>, args);
   }
 }
 

@@ -76,31 +76,31 @@ struct Elementwise {
   static constexpr int kOperands = 1 + static_cast<int>(sizeof...(In));
   static constexpr int kVector = vector_length<Out, In...>();
   template <class Value>
-  using Args = Operands<kOperands, Value>;
+  struct Args : Operands<kOperands, Value> {
+    F f;
+  };
 
-  template <int N, class Value, size_t... I>
-  __device__ static void strided_element(const Operands<N, Value>& p, int64_t i,
+  template <class Value, size_t... I>
+  __device__ static void strided_element(const Args<Value>& p, int64_t i,
                                          std::index_sequence<I...>) {
-    int64_t offsets[N];
-    element_offsets<N>(p.sizes, p.strides, p.ndim, p.numel, i, offsets);
+    int64_t offsets[kOperands];
+    element_offsets<kOperands>(p.sizes, p.strides, p.ndim, p.numel, i, offsets);
     static_cast<Out*>(p.data[0])[offsets[0]] =
-        F::apply(load_operand<In>(p, static_cast<int>(I) + 1, offsets[I + 1])...);
+        p.f.apply(load_operand<In>(p, static_cast<int>(I) + 1, offsets[I + 1])...);
   }
-  template <int N, class Value, size_t... I>
-  __device__ static void dense_vector(const Operands<N, Value>& p, int64_t i,
-                                      std::index_sequence<I...>) {
+  template <class Value, size_t... I>
+  __device__ static void dense_vector(const Args<Value>& p, int64_t i, std::index_sequence<I...>) {
     Vec<Out, kVector> out;
     const auto body = [&](const auto&... in) {
 #pragma unroll
-      for (int j = 0; j < kVector; ++j) out.v[j] = F::apply(in.v[j]...);
+      for (int j = 0; j < kVector; ++j) out.v[j] = p.f.apply(in.v[j]...);
     };
     body(load_vector<In, kVector>(p, static_cast<int>(I) + 1, i)...);
     static_cast<Vec<Out, kVector>*>(p.data[0])[i] = out;
   }
-  template <int N, class Value, size_t... I>
-  __device__ static void dense_element(const Operands<N, Value>& p, int64_t i,
-                                       std::index_sequence<I...>) {
-    static_cast<Out*>(p.data[0])[i] = F::apply(load_operand<In>(p, static_cast<int>(I) + 1, i)...);
+  template <class Value, size_t... I>
+  __device__ static void dense_element(const Args<Value>& p, int64_t i, std::index_sequence<I...>) {
+    static_cast<Out*>(p.data[0])[i] = p.f.apply(load_operand<In>(p, static_cast<int>(I) + 1, i)...);
   }
   template <int N, class Value>
   static bool vectors_fit(const Operands<N, Value>& p) {
@@ -135,6 +135,12 @@ __global__ void __launch_bounds__(kThreads, kMinBlocks<Value>)
   for (int64_t i = first_item(); i < p.numel; i += item_step()) E::strided_element(p, i, kInputs);
 }
 
+/// Functors that choose among many ops when they run say so: for them the strided kernel does.
+template <class F>
+constexpr bool kRare = requires {
+  typename F::Rare;
+};
+
 template <int N, class Value>
 Operands<N, Value> make_operands(const ElementwiseArgs& args, Value immediate) {
   Operands<N, Value> p{};
@@ -149,25 +155,29 @@ Operands<N, Value> make_operands(const ElementwiseArgs& args, Value immediate) {
   return p;
 }
 
-/// out = F::apply(in...) over the operands of `args`. Only operands of type Value may be immediate.
+/// out = f.apply(in...) over the operands of `args`. Only operands of type Value may be immediate.
 template <class F, class Value, class Out, class... In>
-void launch_elementwise(const ElementwiseArgs& args, Value immediate = Value{}) {
+void launch_elementwise(const ElementwiseArgs& args, Value immediate = Value{}, F f = {}) {
   using E = Elementwise<F, Out, In...>;
   if (args.numel == 0) return;
-  const auto p = make_operands<E::kOperands, Value>(args, immediate);
-  if (E::vectors_fit(p)) {
-    gpu::launch(elementwise_dense_kernel<E, Value>, grid_for(p.numel, kThreads * E::kVector),
-                kThreads, 0, gpu::stream(), p);
-  } else {
-    gpu::launch(elementwise_strided_kernel<E, Value>, grid_for(p.numel, kThreads), kThreads, 0,
-                gpu::stream(), p);
+  const typename E::template Args<Value> p{make_operands<E::kOperands>(args, immediate), f};
+  if constexpr (!kRare<F>) {
+    if (E::vectors_fit(p)) {
+      gpu::launch(elementwise_dense_kernel<E, Value>, grid_for(p.numel, kThreads * E::kVector),
+                  kThreads, 0, gpu::stream(), p);
+      return;
+    }
   }
+  gpu::launch(elementwise_strided_kernel<E, Value>, grid_for(p.numel, kThreads), kThreads, 0,
+              gpu::stream(), p);
 }
 
 // The families are split over several files, so that none takes long to compile.
-void unary_float(UnaryOp op, DType dtype, const ElementwiseArgs& args);
-void unary_integer(UnaryOp op, DType dtype, const ElementwiseArgs& args);
 void binary_float(BinaryOp op, DType dtype, const ElementwiseArgs& args);
 void binary_integer(BinaryOp op, DType dtype, const ElementwiseArgs& args);
+void unary_rare(UnaryOp op, DType dtype, const ElementwiseArgs& args);
+void unary_backward_rare(UnaryOp op, DType dtype, const ElementwiseArgs& args);
+void binary_rare(BinaryOp op, DType dtype, const ElementwiseArgs& args);
+void binary_backward_rare(BinaryOp op, int side, DType dtype, const ElementwiseArgs& args);
 
 }  // namespace wick::cuda

@@ -1,23 +1,25 @@
 // out = f(x). Bytes moved: one read and one write of the tensor.
-#include <wick/kernels/cuda/elementwise_engine.h>
-#include <wick/kernels/pointwise.h>
+#include <wick/kernels/cuda/elementwise_unary.h>
 
 namespace wick::cuda {
 namespace {
 
 template <class Op, class T>
-struct Unary {
-  __device__ static T apply(T x) { return down<T>(Op::forward(up(x))); }
-};
+void forward(const ElementwiseArgs& args) {
+  launch_elementwise<Unary<Op, T>, T, T, T>(args, T{}, {op_of<Op>(args)});
+}
 
 template <class T>
 void unary_of_float(UnaryOp op, const ElementwiseArgs& args) {
   switch (op) {
 #define WICK_CASE(name, Name) \
   case UnaryOp::Name:         \
-    return launch_elementwise<Unary<pointwise::Name, T>, T, T, T>(args);
+    return forward<pointwise::Name, T>(args);
     WICK_UNARY_OPS(WICK_CASE)
+    WICK_UNARY_NUMBER_OPS(WICK_CASE)
 #undef WICK_CASE
+    default:
+      return unary_rare(op, dtype_of<T>, args);
   }
 }
 
@@ -26,7 +28,7 @@ void unary_of_integer(UnaryOp op, const ElementwiseArgs& args) {
   switch (op) {
 #define WICK_CASE(name, Name) \
   case UnaryOp::Name:         \
-    return launch_elementwise<Unary<pointwise::Name, T>, T, T, T>(args);
+    return forward<pointwise::Name, T>(args);
     WICK_UNARY_ANY_OPS(WICK_CASE)
 #undef WICK_CASE
     default:

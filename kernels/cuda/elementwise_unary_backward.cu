@@ -1,6 +1,5 @@
 // grad_x = grad_y * f'(x, y). Bytes moved: grad_y, what the op saves, and grad_x, once each.
-#include <wick/kernels/cuda/elementwise_engine.h>
-#include <wick/kernels/pointwise.h>
+#include <wick/kernels/cuda/elementwise_unary.h>
 
 namespace wick::cuda {
 namespace {
@@ -8,15 +7,10 @@ namespace {
 // What an op does not save is not read, so that the kernel moves no more than it must.
 template <class Op, class T>
 struct OneSaved {
-  __device__ static T apply(T grad, T saved) {
+  Op op;
+  __device__ T apply(T grad, T saved) const {
     const auto s = up(saved);
-    return down<T>(up(grad) * Op::derivative(s, s));
-  }
-};
-template <class Op, class T>
-struct BothSaved {
-  __device__ static T apply(T grad, T x, T y) {
-    return down<T>(up(grad) * Op::derivative(up(x), up(y)));
+    return down<T>(up(grad) * op.derivative(s, s));
   }
 };
 template <class Op, class T>
@@ -40,10 +34,11 @@ void backward(const ElementwiseArgs& args) {
   if constexpr (Op::saves == Saves::None) {
     launch_elementwise<NoneSaved<Op, T>, T, T, T>(pick(args, 1, 1, 2));
   } else if constexpr (Op::saves == Saves::Both) {
-    launch_elementwise<BothSaved<Op, T>, T, T, T, T, T>(args);
+    launch_elementwise<BothSaved<Op, T>, T, T, T, T, T>(args, T{}, {op_of<Op>(args)});
   } else {
     const int saved = Op::saves == Saves::Input ? 2 : 3;
-    launch_elementwise<OneSaved<Op, T>, T, T, T, T>(pick(args, saved, 2, 3));
+    launch_elementwise<OneSaved<Op, T>, T, T, T, T>(pick(args, saved, 2, 3), T{},
+                                                    {op_of<Op>(args)});
   }
 }
 
@@ -54,7 +49,10 @@ void dispatch(UnaryOp op, const ElementwiseArgs& args) {
   case UnaryOp::Name:         \
     return backward<pointwise::Name, T>(args);
     WICK_UNARY_OPS(WICK_CASE)
+    WICK_UNARY_NUMBER_OPS(WICK_CASE)
 #undef WICK_CASE
+    default:
+      return unary_backward_rare(op, dtype_of<T>, args);
   }
 }
 

@@ -54,6 +54,55 @@ __global__ void __launch_bounds__(kThreads)
 
 template <class T>
 __global__ void __launch_bounds__(kThreads)
+    exponential_kernel(T* out, int64_t n, PhiloxState state, Compute<T> rate) {
+  constexpr int kPer = kPerBlock<T>;
+  for (int64_t b = first_item(); b * kPer < n; b += item_step()) {
+    const auto block = philox::block(state.seed, state.offset + static_cast<uint64_t>(b));
+    for (int j = 0; j < kPer && b * kPer + j < n; ++j) {
+      const auto x = philox::exponential<Compute<T>>(word_of<Compute<T>>(block, j));
+      out[b * kPer + j] = down<T>(x / rate);
+    }
+  }
+}
+
+__device__ inline uint64_t pair_of(PhiloxState state, int64_t i) {
+  const auto block = philox::block(state.seed, state.offset + static_cast<uint64_t>(i / 2));
+  return block.pair(static_cast<int>(i % 2));
+}
+
+/// A thread adds up a row, in the order of the CPU.
+__global__ void __launch_bounds__(kThreads)
+    row_sums_kernel(double* weights, int64_t rows, int64_t classes) {
+  for (int64_t row = first_item(); row < rows; row += item_step()) {
+    double sum = 0;
+    for (int64_t c = 0; c < classes; ++c)
+      weights[row * classes + c] = sum += weights[row * classes + c];
+  }
+}
+
+__global__ void __launch_bounds__(kThreads)
+    pick_classes_kernel(const double* sums, int64_t* out, int64_t classes, int64_t samples,
+                        int64_t numel, PhiloxState state) {
+  for (int64_t i = first_item(); i < numel; i += item_step())
+    out[i] = philox::pick_class(sums + i / samples * classes, classes,
+                                philox::unit<double>(pair_of(state, i)));
+}
+
+/// The keys of the classes of a row, which starts at weight `first`; positive numbers are in the
+/// order of their bits.
+__global__ void __launch_bounds__(kThreads)
+    race_keys_kernel(const double* weights, int64_t first, int64_t classes, int64_t padded,
+                     uint64_t* keys, int64_t* positions, PhiloxState state) {
+  for (int64_t c = first_item(); c < padded; c += item_step()) {
+    keys[c] = UINT64_MAX;
+    if (c < classes)
+      keys[c] = math::to_bits(philox::race_key(pair_of(state, first + c), weights[first + c]));
+    positions[c] = c;
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads)
     randint_kernel(T* out, int64_t n, PhiloxState state, uint64_t low, uint64_t range) {
   for (int64_t i = first_item(); i < n; i += item_step()) {
     const auto block = philox::block(state.seed, state.offset + static_cast<uint64_t>(i / 2));
@@ -115,6 +164,38 @@ void normal(DType dtype, int64_t n, void* out, PhiloxState state, double mean, d
                 static_cast<T*>(out), n, state, static_cast<Compute<T>>(mean),
                 static_cast<Compute<T>>(std));
   });
+}
+
+void exponential(DType dtype, int64_t n, void* out, PhiloxState state, double lambda) {
+  if (n == 0) return;
+  visit_float(dtype, [&](auto t) {
+    using T = decltype(t);
+    gpu::launch(exponential_kernel<T>, grid_for(n, kThreads * kPerBlock<T>), kThreads, 0,
+                gpu::stream(), static_cast<T*>(out), n, state, static_cast<Compute<T>>(lambda));
+  });
+}
+
+void multinomial(const MultinomialArgs& args, double* weights, int64_t* out, PhiloxState state) {
+  const int64_t numel = args.rows * args.samples;
+  if (args.replacement) {
+    gpu::launch(row_sums_kernel, grid_for(args.rows, kThreads), kThreads, 0, gpu::stream(), weights,
+                args.rows, args.classes);
+    gpu::launch(pick_classes_kernel, grid_for(numel, kThreads), kThreads, 0, gpu::stream(), weights,
+                out, args.classes, args.samples, numel, state);
+    return;
+  }
+  const int64_t padded = sort_length(args.classes);
+  const Scratch keys(padded * 8);
+  const Scratch positions(padded * 8);
+  const Device device(kCUDA, current_device());
+  for (int64_t row = 0; row < args.rows; ++row) {
+    gpu::launch(race_keys_kernel, grid_for(padded, kThreads), kThreads, 0, gpu::stream(), weights,
+                row * args.classes, args.classes, padded, keys.as<uint64_t>(),
+                positions.as<int64_t>(), state);
+    sort_pairs(keys.as<uint64_t>(), positions.as<int64_t>(), padded);
+    copy_bytes(out + row * args.samples, device, positions.as<void>(), device, args.samples * 8,
+               true);
+  }
 }
 
 void randint(DType dtype, int64_t n, void* out, PhiloxState state, int64_t low, int64_t high) {

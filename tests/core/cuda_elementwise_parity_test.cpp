@@ -41,7 +41,13 @@ const Unary kFloatFunctions[] = {
     WICK_UNARY_FLOAT_OPS(WICK_ROW){"gelu", [](const Tensor& x) { return gelu(x); }},
     {"gelu_tanh", [](const Tensor& x) { return gelu(x, "tanh"); }},
 };
-const Unary kExactFunctions[] = {WICK_UNARY_ANY_OPS(WICK_ROW)};
+const Unary kExactFunctions[] = {WICK_UNARY_ANY_OPS(WICK_ROW) WICK_UNARY_ROUNDING_OPS(WICK_ROW)};
+const Unary kRareFunctions[] = {
+    WICK_UNARY_RARE_OPS(WICK_ROW){"clamp", [](const Tensor& x) { return clamp(x, -0.5, 0.75); }},
+    {"hardtanh", [](const Tensor& x) { return hardtanh(x); }},
+    {"leaky_relu", [](const Tensor& x) { return leaky_relu(x); }},
+    {"elu", [](const Tensor& x) { return elu(x); }},
+    {"softplus", [](const Tensor& x) { return softplus(x); }}};
 #undef WICK_ROW
 
 struct Binary {
@@ -77,6 +83,15 @@ TEST_F(CudaElementwise, UnaryFloats) {
     for (const DType dtype : kFloatTypes)
       for (const Geometry& g : kGeometries)
         for (const int64_t n : kEdgeSizes)
+          expect_parity(str(op.name, " ", dtype, " ", g.name, " ", n), of_view(op, g),
+                        {numbers(g.leaf(n), dtype)}, kNearlyWithGradients);
+}
+
+TEST_F(CudaElementwise, RareFunctionsAndThoseWithNumbers) {
+  for (const Unary& op : kRareFunctions)
+    for (const DType dtype : kFloatTypes)
+      for (const Geometry& g : kGeometries)
+        for (const int64_t n : {0, 7, 33, 4097})
           expect_parity(str(op.name, " ", dtype, " ", g.name, " ", n), of_view(op, g),
                         {numbers(g.leaf(n), dtype)}, kNearlyWithGradients);
 }

@@ -41,11 +41,35 @@ TEST_F(CudaFault, HasTheTextOfTheCpu) {
     expect_same_error([&](Device d) { return index_select(ones({5, 2}).to(d), 0, index(d)); });
     expect_same_error([&](Device d) { return index_select(ones({3, 5, 4}).to(d), 1, index(d)); });
     expect_same_error([&](Device d) { return embedding(ones({5, 3}).to(d), index(d)); });
+    expect_same_error([&](Device d) {
+      return gather(ones({3, 5}).to(d), 0, index(d).view({1, 3}));
+    });
+    expect_same_error([&](Device d) { return ones({5}).to(d).scatter_(0, index(d), 1); });
+    expect_same_error([&](Device d) { return one_hot(index(d), 5); });
     expect_same_error([&](Device d) { return nll_loss(ones({3, 5}).to(d), index(d)); });
     expect_same_error([&](Device d) { return cross_entropy(ones({3, 5}).to(d), index(d)); });
     expect_same_error([&](Device d) {
       return cross_entropy(ones({1, 5, 3}).to(d), index(d).view({1, 3}), {}, Reduction::None, -7);
     });
+  }
+}
+
+TEST_F(CudaFault, IndicesThatMayBeNegativeHaveTheTextOfTheCpu) {
+  WICK_NEEDS_CUDA(1);
+  for (const std::vector<int64_t>& bad : {std::vector<int64_t>{0, 7, 1},
+                                          {0, 1, -6},
+                                          {-1, 9, -5},
+                                          {4, INT64_MIN, 6},
+                                          {int64_t{1} << 40, 0, 0}}) {
+    SCOPED_TRACE(str(bad[0], " ", bad[1], " ", bad[2]));
+    const auto index = [&](Device d) { return index_of(bad, d); };
+    expect_same_error([&](Device d) { return take(ones({5}).to(d), index(d)); });
+    expect_same_error([&](Device d) {
+      const Tensor i = index(d);
+      return ones({5, 2, 5}).to(d).index({i, indexing::Slice(), i.flip(0)});
+    });
+    expect_same_error([&](Device d) { return ones({5, 2}).to(d).index_put_({index(d)}, 1); });
+    expect_same_error([&](Device d) { return index_fill(ones({5, 2}).to(d), 0, index(d), 1); });
   }
 }
 

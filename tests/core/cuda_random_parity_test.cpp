@@ -57,6 +57,37 @@ TEST_F(CudaRandom, Integers) {
     });
 }
 
+TEST_F(CudaRandom, Exponential) {
+  for (const DType dtype : kFloatTypes)
+    for (const int64_t n : {1, 2, 5, 257, 4097})
+      expect_same_numbers(str(dtype, " ", n), [&](const TensorOptions& o) {
+        return empty({n}, o.dtype(dtype)).exponential_(0.3);
+      });
+}
+
+TEST_F(CudaRandom, CoinsAndClasses) {
+  const Tensor p = rand({3, 700});
+  expect_same_numbers("bernoulli", [&](const TensorOptions& o) { return bernoulli(p.to(o)); });
+  expect_same_numbers("bernoulli of float64",
+                      [&](const TensorOptions& o) { return bernoulli(p.to(o).to(kFloat64)); });
+  expect_same_numbers("bernoulli_", [&](const TensorOptions& o) {
+    return zeros({77}, o.dtype(kInt32)).bernoulli_(0.3);
+  });
+  expect_same_numbers("random_", [&](const TensorOptions& o) {
+    return zeros({77, 2}, o).t().random_();
+  });
+  for (const DType dtype : kFloatTypes)
+    for (const int64_t samples : {1, 5, 700}) {
+      const std::string what = str("multinomial ", dtype, " ", samples);
+      expect_same_numbers(what, [&](const TensorOptions& o) {
+        return multinomial((p + 0.01).to(dtype).to(o), samples);
+      });
+      expect_same_numbers(what + " with replacement", [&](const TensorOptions& o) {
+        return multinomial(p.to(dtype).to(o), samples, true);
+      });
+    }
+}
+
 TEST_F(CudaRandom, Permutations) {
   // Around the powers of two and the block of the sorting network, and several blocks.
   for (const int64_t n :

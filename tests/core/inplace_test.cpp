@@ -163,4 +163,14 @@ TEST(AutogradInPlace, detached_views_do_not_record) {
   EXPECT_EQ(grad_of(x), (Values{2, 2}));
 }
 
+TEST(AutogradInPlace, an_argument_that_is_a_view_of_what_it_changes_has_the_new_history) {
+  const Tensor x = leaf({1, 2, 3, 4}), w = tensor({1, 10, 100, 1000}, kFloat64).view({2, 2});
+  Tensor y = (x * 1).view({2, 2}).clone();
+  const Tensor v = y.t();
+  y.copy_(v);  // v is now what y was
+  EXPECT_EQ(v.detach().to_vector<double>(), (Values{1, 2, 3, 4}));
+  (v * w).sum().backward();
+  EXPECT_EQ(grad_of(x), (Values{1, 10, 100, 1000}));
+}
+
 }  // namespace

@@ -1,4 +1,5 @@
 #include <tests/support/expect.h>
+#include <tests/support/sample_tensors.h>
 #include <wick/core/autograd.h>
 
 namespace wick {
@@ -86,6 +87,45 @@ TEST_F(BatchNorm, Errors) {
                batch_norm(ones({2, 3}), ones({3}, kFloat32), {}, {}, {}, true));
   EXPECT_THROW(batch_norm(ones({2, 3}), {}, {}, {}, {}, false), ValueError);
   EXPECT_THROW(batch_norm(ones({3}), {}, {}, {}, {}, true), ShapeError);
+}
+
+/// (x - mean) / sqrt(var + eps) over rows, of elementwise ops and sums alone.
+Tensor rows_normalised(const Tensor& x, bool center) {
+  const Tensor d = center ? x - x.mean(-1, true) : x;
+  return d / sqrt((d * d).mean(-1, true) + 1e-5);
+}
+
+class LayerNorm : public test::Float64Test {};
+
+// More rows than a partial sum has, and rows around vectors, warps and blocks.
+TEST_F(LayerNorm, LargeShapes) {
+  for (const auto& [rows, dim] : {std::pair<int64_t, int64_t>{600, 67}, {3, 1031}, {70, 1}}) {
+    for (const bool center : {true, false}) {
+      for (const DType dtype : {kFloat32, kFloat64}) {
+        SCOPED_TRACE(str(dtype, " ", rows, " ", dim, " ", center));
+        manual_seed(4);
+        const Tensor x = randn({rows, dim}, dtype), w = randn(dim, dtype), b = randn(dim, dtype);
+        const Tensor g = randn({rows, dim}, dtype);
+        const auto run = [&](bool own, DType type) {
+          std::vector<Tensor> in;
+          for (const Tensor& t : {x, w, b}) in.push_back(t.to(type).clone().requires_grad_());
+          Tensor y = !own     ? rows_normalised(in[0], center) * in[1]
+                     : center ? layer_norm(in[0], dim, in[1], in[2])
+                              : rms_norm(in[0], dim, in[1], 1e-5);
+          if (!own && center) y = y + in[2];
+          std::vector<Tensor> all =
+              autograd::grad({(y * g.to(type)).sum()}, in, {}, {}, false, true);
+          all.push_back(y.detach());
+          return all;
+        };
+        const auto got = run(true, dtype), expected = run(false, kFloat64);
+        for (size_t i = 0; i < got.size(); ++i) {
+          if (!got[i].defined()) continue;
+          EXPECT_LE(test::distance(got[i], expected[i]), 256 * test::precision(dtype)) << i;
+        }
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -206,8 +206,11 @@ std::set<std::string> declared_ops() {
 #define WICK_BOTH_NAMES(name, Name) names.insert({#name, #name "_"});
   WICK_COMPARE_OPS(WICK_NAME)
   WICK_UNARY_FLOAT_OPS(WICK_BOTH_NAMES)
+  WICK_UNARY_RARE_OPS(WICK_BOTH_NAMES)
+  WICK_UNARY_ROUNDING_OPS(WICK_BOTH_NAMES)
   WICK_UNARY_ANY_OPS(WICK_BOTH_NAMES)
   WICK_BINARY_OPS(WICK_BOTH_NAMES)
+  WICK_BINARY_RARE_OPS(WICK_BOTH_NAMES)
 #undef WICK_NAME
 #undef WICK_BOTH_NAMES
   // The state of the generator is no op.
@@ -246,10 +249,13 @@ TEST(OpTableFiles, EveryOpHasARow) {
 }
 
 // A ctest entry for each.
+// clang-format off
 #define FAMILIES(_) \
-  _(compare)        \
-  _(creation)       \
-  _(index) _(layer) _(linalg) _(loss) _(pointwise) _(product) _(reduce) _(scan) _(sort) _(view)
+  _(activation) _(attention) _(compare) _(creation) _(index) _(indexing) \
+  _(layer) _(linalg) _(loss) _(pattern) _(pointwise) _(product) \
+  _(reduce) _(resample) _(scan) _(scatter) _(shape) _(sort) \
+  _(view)
+// clang-format on
 #define INSTANTIATE(name) INSTANTIATE_TEST_SUITE_P(name, OpTable, testing::Values(#name));
 FAMILIES(INSTANTIATE)
 

@@ -211,14 +211,22 @@ TEST(Elementwise, UnaryForAllTypesAndLayouts) {
 #define WICK_CHECK_OP(name, Name) check_unary<pointwise::Name, false>(UnaryOp::Name, #name);
   WICK_UNARY_FLOAT_OPS(WICK_CHECK_OP)
   WICK_UNARY_SPECIAL_OPS(WICK_CHECK_OP)
+  WICK_UNARY_RARE_OPS(WICK_CHECK_OP)
+  WICK_UNARY_ROUNDING_OPS(WICK_CHECK_OP)
 #undef WICK_CHECK_OP
 #define WICK_CHECK_OP(name, Name) check_unary<pointwise::Name, true>(UnaryOp::Name, #name);
   WICK_UNARY_ANY_OPS(WICK_CHECK_OP)
 #undef WICK_CHECK_OP
 }
 
+bool divides(BinaryOp op) {
+  return op == BinaryOp::Remainder || op == BinaryOp::Fmod || op == BinaryOp::FloorDivide ||
+         op == BinaryOp::TruncDivide;
+}
+
 /// Independent of kernels/pointwise.h; for bool, values are 0 and 1.
 double reference(BinaryOp op, double a, double b) {
+  const auto i = static_cast<int64_t>(a), k = static_cast<int64_t>(b);
   switch (op) {
     case BinaryOp::Add:
       return a + b;
@@ -234,16 +242,54 @@ double reference(BinaryOp op, double a, double b) {
       return std::max(a, b);
     case BinaryOp::Minimum:
       return std::min(a, b);
+    case BinaryOp::Remainder:
+      return a - b * std::floor(a / b);
+    case BinaryOp::Fmod:
+      return std::fmod(a, b);
+    case BinaryOp::FloorDivide:
+      return std::floor(a / b);
+    case BinaryOp::TruncDivide:
+      return std::trunc(a / b);
+    case BinaryOp::BitwiseAnd:
+      return static_cast<double>(i & k);
+    case BinaryOp::BitwiseOr:
+      return static_cast<double>(i | k);
+    case BinaryOp::BitwiseXor:
+      return static_cast<double>(i ^ k);
+    case BinaryOp::BitwiseLeftShift:
+      return k < 0 ? 0 : a * std::exp2(b);
+    case BinaryOp::BitwiseRightShift:
+      return static_cast<double>(i >> (k < 0 ? 63 : k));
+    case BinaryOp::Atan2:
+      return std::atan2(a, b);
+    case BinaryOp::Hypot:
+      return std::sqrt(a * a + b * b);
+    case BinaryOp::Copysign:
+      return std::signbit(b) ? -std::fabs(a) : std::fabs(a);
   }
   return 0;
 }
 
 bool exists(BinaryOp op, DType dtype) {
+  const bool bits =
+      op == BinaryOp::BitwiseAnd || op == BinaryOp::BitwiseOr || op == BinaryOp::BitwiseXor;
   if (dtype == kBool) {
     return op == BinaryOp::Add || op == BinaryOp::Mul || op == BinaryOp::Maximum ||
-           op == BinaryOp::Minimum;
+           op == BinaryOp::Minimum || bits;
   }
-  return is_floating_point(dtype) || op != BinaryOp::Div;
+  if (is_floating_point(dtype)) {
+    return !bits && op != BinaryOp::BitwiseLeftShift && op != BinaryOp::BitwiseRightShift;
+  }
+  return op != BinaryOp::Div && op != BinaryOp::Atan2 && op != BinaryOp::Hypot &&
+         op != BinaryOp::Copysign;
+}
+
+/// As fill(), but no divisor is 0.
+void fill_for(BinaryOp op, Array& x, uint32_t seed) {
+  x.fill(seed);
+  for (int64_t i = 0; divides(op) && i < x.numel(); ++i) {
+    if (x.get(i) == 0) x.set(i, 3);
+  }
 }
 
 /// A whole number as the integer type holds it, wrapped around; `exact` is below 2^53.
@@ -286,6 +332,8 @@ template <class F>
 void for_each_binary(F f) {
 #define WICK_CALL(name, Name) f(BinaryOp::Name, #name);
   WICK_BINARY_OPS(WICK_CALL)
+  WICK_BINARY_RARE_OPS(WICK_CALL)
+  WICK_BINARY_SPECIAL_OPS(WICK_CALL)
 #undef WICK_CALL
 }
 
@@ -299,7 +347,7 @@ TEST(Elementwise, BinaryForAllTypesAndLayouts) {
       }
       for (const Layout& l : layouts()) {
         Array a(dtype, l.sizes, l.a), b(dtype, l.sizes, l.b), y(dtype, l.sizes, l.out);
-        a.fill(1), b.fill(2);
+        a.fill(1), fill_for(op, b, 2);
         cpu::binary(op, dtype, make_args({&y, &a, &b}));
         for (int64_t i = 0; i < a.numel(); ++i) {
           expect_binary(op, a.get(i), b.get(i), y.get(i), dtype, describe(name, dtype, l));
@@ -317,7 +365,7 @@ TEST(Elementwise, BinaryWithAnImmediateOnEitherSide) {
       for (const Layout& l : layouts()) {
         for (const int64_t number : {1, 2}) {
           Array x(dtype, l.sizes, l.a), y(dtype, l.sizes, l.out);
-          x.fill(3);
+          fill_for(op, x, 3);
           const Immediate value = dtype == kFloat32 ? Immediate::of(static_cast<double>(number))
                                                     : Immediate::of(number);
           const double used = dtype == kBool ? 1 : static_cast<double>(number);
@@ -413,6 +461,17 @@ TEST(Elementwise, IntegersWrapAround) {
   EXPECT_EQ(apply(BinaryOp::Pow, 2, -1), 0);
   Array x(kInt64, {1}), y(kInt64, {1});
   x.set(0, -0x1p63);
+  for (const BinaryOp op : {BinaryOp::FloorDivide, BinaryOp::TruncDivide}) {
+    EXPECT_EQ(apply(op, INT32_MIN, -1), INT32_MIN);
+    EXPECT_THROW(apply(op, 1, 0), ValueError);
+  }
+  for (const BinaryOp op : {BinaryOp::Remainder, BinaryOp::Fmod}) {
+    EXPECT_EQ(apply(op, INT32_MIN, -1), 0);
+    EXPECT_THROW(apply(op, 1, 0), ValueError);
+  }
+  EXPECT_EQ(apply(BinaryOp::BitwiseLeftShift, -1, 31), INT32_MIN);
+  EXPECT_EQ(apply(BinaryOp::BitwiseLeftShift, 1, 32), 0);
+  EXPECT_EQ(apply(BinaryOp::BitwiseRightShift, INT32_MIN, INT32_MIN), -1);
   for (const UnaryOp op : {UnaryOp::Neg, UnaryOp::Abs}) {
     cpu::unary(op, kInt64, make_args({&y, &x}));
     EXPECT_EQ(y.raw<int64_t>(0), INT64_MIN);
@@ -617,7 +676,8 @@ TEST(Elementwise, UnaryBackwardIsTheSlope) {
       Array x(dtype, {2, 9}), y(dtype, {2, 9}, {1, 2}), g(dtype, {2, 9}, {1, 0}),
           grad(dtype, {2, 9});
       for (int64_t i = 0; i < 18; ++i) {
-        const bool positive = op == UnaryOp::Log || op == UnaryOp::Sqrt;
+        const bool positive = op == UnaryOp::Log || op == UnaryOp::Sqrt || op == UnaryOp::Log1p ||
+                              op == UnaryOp::Rsqrt || op == UnaryOp::Reciprocal;
         x.set(i, positive ? 0.25 + static_cast<double>(i) * 0.125
                           : static_cast<double>(i) * 0.25 - 2.125);
       }
@@ -639,6 +699,7 @@ TEST(Elementwise, UnaryBackwardIsTheSlope) {
 TEST(Elementwise, BinaryBackwardIsTheSlope) {
   const double h = 1e-5;
   for_each_binary([&](BinaryOp op, const char* name) {
+    if (divides(op) || !exists(op, kFloat32)) return;  // steps between the points
     for (const int side : {0, 1}) {
       for (const DType dtype : kFloatTypes) {
         Array a(dtype, {5, 5}, {1, 0}), b(dtype, {5, 5}, {0, 1}), y(dtype, {5, 5});

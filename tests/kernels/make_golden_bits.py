@@ -177,6 +177,28 @@ def normal(f, seed, offset, i, mean, std):
     return f.fma(f.round(Fraction(std)), z, f.round(Fraction(mean)))
 
 
+def exponential(f, w):
+    u = f.fma(f.round(Fraction(w >> 1)), Fraction(1, 1 << 31), Fraction(1, 1 << 32)) if f is F32 else \
+        1 - Fraction(w >> 12, 1 << 52)
+    x = -log_unit(f, u)
+    assert abs(float(x) + math.log(float(u))) < (2e-6 if f is F32 else 1e-14)
+    return x
+
+
+WEIGHTS = [0.5, 0, 3, 1.25, 0, 2, 0.125, 0]
+
+
+def with_replacement(w):
+    target = F64.mul(unit(F64, w), Fraction(sum(WEIGHTS)))
+    return next(i for i in range(8) if sum(WEIGHTS[:i + 1]) > target)
+
+
+def without_replacement(words):
+    keys = [(F64.round(exponential(F64, w) / Fraction(p)), i)
+            for i, (w, p) in enumerate(zip(words, WEIGHTS)) if p > 0]
+    return [i for _, i in sorted(keys)]
+
+
 def randint(w, low, high):
     return low + (w * (high - low) >> 64)
 
@@ -220,6 +242,10 @@ struct GoldenBits {
   uint32_t normal_f32[16];         // mean 0, standard deviation 1
   uint64_t normal_f64[16];
   uint32_t normal_f32_scaled[16];  // mean 0.7, standard deviation 0.1
+  uint32_t exponential_f32[16];    // lambda 0.7
+  uint64_t exponential_f64[16];
+  int64_t multinomial[16];         // weights 0.5, 0, 3, 1.25, 0, 2, 0.125, 0
+  int64_t multinomial_without[5];  // replacement
   int64_t randint_small[16];       // in [-5, 12)
   int64_t randint_large[16];       // in [-2^62, 2^62 + 3)
   int64_t randperm[10];
@@ -239,6 +265,10 @@ struct GoldenBits {
             array([F32.bits(normal(F32, seed, offset, i, 0, 1)) for i in range(N)], 8),
             array([F64.bits(normal(F64, seed, offset, i, 0, 1)) for i in range(N)], 16),
             array([F32.bits(normal(F32, seed, offset, i, 0.7, 0.1)) for i in range(N)], 8),
+            array([F32.bits(F32.round(exponential(F32, x) / F32.constant("0.7"))) for x in w], 8),
+            array([F64.bits(F64.round(exponential(F64, x) / F64.constant("0.7"))) for x in p], 16),
+            integers([with_replacement(x) for x in p]),
+            integers(without_replacement(p)),
             integers([randint(x, -5, 12) for x in p]),
             integers([randint(x, -2**62, 2**62 + 3) for x in p]),
             integers(sorted(range(10), key=lambda i: (p[i], i))),

@@ -92,6 +92,10 @@ const Function kFunctions[] = {
     {UnaryOp::Tanh, "tanh", [](long double x) { return std::tanh(x); }, 2.6},
     {UnaryOp::Sigmoid, "sigmoid", [](long double x) { return 1 / (1 + std::exp(-x)); }, 2.4},
     {UnaryOp::Erf, "erf", [](long double x) { return std::erf(x); }, 1.4},
+    {UnaryOp::Expm1, "expm1", [](long double x) { return std::expm1(x); }, 2.0},
+    {UnaryOp::Log1p, "log1p", [](long double x) { return std::log1p(x); }, 2.0},
+    {UnaryOp::Sin, "sin", [](long double x) { return std::sin(x); }, 1.6},
+    {UnaryOp::Cos, "cos", [](long double x) { return std::cos(x); }, 1.6},
 };
 
 template <class T>
@@ -173,6 +177,10 @@ TEST(Math, SpecialValues) {
   check(UnaryOp::Tanh, {0.f, -0.f, inf, -inf, nan, 50.f, -50.f}, {0, -0.f, 1, -1, nan, 1, -1});
   check(UnaryOp::Sigmoid, {0.f, inf, -inf, nan, 200.f}, {0.5f, 1, 0, nan, 1});
   check(UnaryOp::Erf, {0.f, -0.f, inf, -inf, nan, 9.f}, {0, -0.f, 1, -1, nan, 1});
+  check(UnaryOp::Expm1, {0.f, inf, -inf, nan, 1000.f, -1000.f}, {0, inf, -1, nan, inf, -1});
+  check(UnaryOp::Log1p, {0.f, inf, -1.f, nan, -2.f}, {0, inf, -inf, nan, nan});
+  check(UnaryOp::Sin, {0.f, -0.f, inf, -inf, nan}, {0, -0.f, nan, nan, nan});
+  check(UnaryOp::Cos, {0.f, -0.f, inf, -inf, nan}, {1, 1, nan, nan, nan});
   check(UnaryOp::Relu, {0.f, -0.f, -3.f, inf, -inf, nan, 3.f}, {0, 0, 0, inf, 0, nan, 3});
   check(UnaryOp::Abs, {0.f, -0.f, -3.f, -inf, nan}, {0, 0, 3, inf, nan});
 }
@@ -196,6 +204,7 @@ TEST(Math, ScalarAndVectorsGiveTheSameBits) {
   expect_scalar_bits<float>(UnaryOp::Name, [](float x) { return pointwise::Name::forward(x); }); \
   expect_scalar_bits<double>(UnaryOp::Name, [](double x) { return pointwise::Name::forward(x); });
   WICK_UNARY_OPS(WICK_EXPECT)
+  WICK_UNARY_RARE_OPS(WICK_EXPECT)
 #undef WICK_EXPECT
   const std::vector<float> a = samples<float>(1000), b(a.rbegin(), a.rend());
   for (const IsaLoops& isa : isa_loops()) {

@@ -90,6 +90,20 @@ TEST(Philox, KnownAnswers) {
   }
 }
 
+template <class T>
+std::vector<T> draw_exponential(int64_t n, PhiloxState state, double lambda) {
+  std::vector<T> x(static_cast<size_t>(n));
+  cpu::exponential(dtype_of<T>, n, x.data(), state, lambda);
+  return x;
+}
+
+std::vector<int64_t> draw_classes(int64_t samples, PhiloxState state, bool replacement) {
+  double weights[] = {0.5, 0, 3, 1.25, 0, 2, 0.125, 0};
+  std::vector<int64_t> classes(static_cast<size_t>(samples));
+  cpu::multinomial({1, 8, samples, replacement}, weights, classes.data(), state);
+  return classes;
+}
+
 TEST(Philox, GoldenBits) {
   for (const test::GoldenBits& g : test::kGoldenBits) {
     SCOPED_TRACE(g.seed);
@@ -105,6 +119,10 @@ TEST(Philox, GoldenBits) {
     EXPECT_EQ(bits<uint32_t>(draw_normal<float>(16, state)), values(g.normal_f32));
     EXPECT_EQ(bits<uint64_t>(draw_normal<double>(16, state)), values(g.normal_f64));
     EXPECT_EQ(bits<uint32_t>(draw_normal<float>(16, state, 0.7, 0.1)), values(g.normal_f32_scaled));
+    EXPECT_EQ(bits<uint32_t>(draw_exponential<float>(16, state, 0.7)), values(g.exponential_f32));
+    EXPECT_EQ(bits<uint64_t>(draw_exponential<double>(16, state, 0.7)), values(g.exponential_f64));
+    EXPECT_EQ(draw_classes(16, state, true), values(g.multinomial));
+    EXPECT_EQ(draw_classes(5, state, false), values(g.multinomial_without));
     EXPECT_EQ(draw_randint<int64_t>(16, state, -5, 12), values(g.randint_small));
     EXPECT_EQ(draw_randint<int64_t>(16, state, -(int64_t{1} << 62), (int64_t{1} << 62) + 3),
               values(g.randint_large));

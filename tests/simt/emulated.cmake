@@ -30,7 +30,7 @@ function(wick_emulated_suites variant target name)
     # Fibers that leave their frames for good fill AddressSanitizer's second stack, which it then searches at each call.
     list(APPEND environment "ASAN_OPTIONS=detect_stack_use_after_return=0:allocator_may_return_null=1")
   endif()
-  wick_add_suites(${target} NAME ${variant}.${name} TIMEOUT 600 LABELS emulated ${variant} ENVIRONMENT ${environment}
+  wick_add_suites(${target} NAME ${variant}.${name} TIMEOUT 1500 LABELS emulated ${variant} ENVIRONMENT ${environment}
                   FILTER "${filter}")
 endfunction()
 

@@ -94,6 +94,29 @@ def batch_norm_and_stats(x, weight, bias, mean, var, training, momentum, eps):
     return F.batch_norm(x, mean, var, weight, bias, training, momentum, eps), mean, var
 
 
+def instance_norm_and_stats(x, weight, bias, mean, var, use_input_stats):
+    mean, var = mean.detach().clone(), var.detach().clone()
+    return F.instance_norm(x, mean, var, weight, bias, use_input_stats), mean, var
+
+
+def rms_norm(x, weight, eps):
+    dims = list(range(-(weight.dim() if weight is not None else x.dim() - 1), 0))
+    y = x / torch.sqrt((x * x).mean(dims, keepdim=True) + eps)
+    return y if weight is None else y * weight
+
+
+def attention(q, k, v, mask=None, causal=False, scale=None):
+    """What newer PyTorch computes: rows that see nothing are 0."""
+    scale = (1 / math.sqrt(q.shape[-1]) if q.shape[-1] else 1) if scale is None else scale
+    scores = q @ k.transpose(-2, -1) * scale
+    if causal:
+        mask = torch.ones(scores.shape[-2:], dtype=torch.bool).tril()
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -math.inf) if mask.dtype == torch.bool else scores + mask
+    blind = (scores == -math.inf).all(-1, keepdim=True)
+    return torch.softmax(scores.masked_fill(blind, 0), -1).masked_fill(blind, 0) @ v
+
+
 def assign_row(x, value):
     y = x.clone()
     y[1] = value
@@ -120,6 +143,30 @@ def add_shifted(x):
 
 def add_transposed(x):
     return x + x.t()
+
+
+def put_apart(x, index, values):
+    y = x.clone()
+    y[index, :, index] = values
+    return y
+
+
+def put_view(x, values):
+    y = x.clone()
+    y[..., 0:3] = values
+    return y
+
+
+def put_transposed(x, index, values):
+    y = x.clone()
+    y.t()[index] = values
+    return y
+
+
+def scatter_transposed(x, index, source):
+    y = torch.zeros(x.size(1), x.size(0), dtype=x.dtype).copy_(x.t())
+    y.t().scatter_(0, index, source)
+    return y
 
 
 # --- stored form (reference.cpp)

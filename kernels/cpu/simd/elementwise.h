@@ -8,11 +8,13 @@
 namespace wick::cpu {
 
 /// operands[0] receives n elements computed from operands[1], operands[2], ...; it may be one of
-/// them. An element's bits do not depend on its position.
+/// them. operands[ElementwiseArgs::kNumbers] is read for ops with numbers alone. An element's bits
+/// do not depend on its position.
 using Loop = void (*)(void* const* operands, int64_t n);
 
 // Operands are as those of the kernels of these names in kernels/elementwise.h. Null where the op
 // does not exist for the type; half types never do, they are converted to float32 around the loop.
+[[noreturn]] void throw_zero_division(BinaryOp op);
 WICK_ISA_KERNEL(Loop, unary_loop, UnaryOp op, DType dtype)
 WICK_ISA_KERNEL(Loop, unary_backward_loop, UnaryOp op, DType dtype)
 WICK_ISA_KERNEL(Loop, binary_loop, BinaryOp op, DType dtype)

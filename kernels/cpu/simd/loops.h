@@ -31,5 +31,29 @@ WICK_SIMD void map_vectors(void* const* operands, int64_t n, F f) {
   map_vectors<V>(operands, n, f, std::make_index_sequence<kInputs>());
 }
 
+template <class E, class F, size_t... I>
+WICK_SIMD void map_scalars(void* const* operands, int64_t n, F f, std::index_sequence<I...>) {
+  E* const out = static_cast<E*>(operands[0]);
+  const E* const in[] = {static_cast<const E*>(operands[I + 1])...};
+  WICK_INDEPENDENT
+  for (int64_t i = 0; i < n; ++i) out[i] = f(in[I][i]...);
+}
+
+/// The same one by one, in as far as the compiler sees no way to do more.
+template <int kInputs, class E, class F>
+WICK_SIMD void map_scalars(void* const* operands, int64_t n, F f) {
+  map_scalars<E>(operands, n, f, std::make_index_sequence<kInputs>());
+}
+
+/// An op with its numbers, which lie in memory one after the other; most have none.
+template <class Op>
+WICK_SIMD Op op_of([[maybe_unused]] void* const* operands) {
+  Op op{};
+  if constexpr (!std::is_empty_v<Op>) {
+    __builtin_memcpy(&op, operands[ElementwiseArgs::kNumbers], sizeof op);
+  }
+  return op;
+}
+
 }  // namespace
 }  // namespace wick::cpu::WICK_ISA

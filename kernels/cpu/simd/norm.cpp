@@ -104,27 +104,37 @@ WICK_SIMD void normalise(const Channels<T, kColumns>& ch, const BatchNormIo& io,
   });
 }
 
+/// Mean and variance, or with the mean taken to be 0 if not `center`.
 template <class T, bool kColumns>
-void train_channels(const Channels<T, kColumns>& ch, const BatchNormArgs& args,
-                    const BatchNormIo& io) {
+WICK_SIMD Two<typename Io<T>::V> moments(const Channels<T, kColumns>& ch, const T* x, double total,
+                                         bool center) {
   using V = typename Io<T>::V;
-  using S = typename V::Element;
-  const T* const x = static_cast<const T*>(io.x);
-  const double total = static_cast<double>(ch.n) * static_cast<double>(ch.inner);
-  const V count(static_cast<S>(total));
-  const V rough = ch.sums([&](int64_t at, auto lanes) WICK_INLINE_LAMBDA {
-                      return Two<V>{ch.load(x, at, lanes), V(0)};
-                    }).a /
-                  count;
+  const V count(static_cast<typename V::Element>(total));
+  V rough(0);
+  if (center) {
+    rough = ch.sums([&](int64_t at, auto lanes) WICK_INLINE_LAMBDA {
+                return Two<V>{ch.load(x, at, lanes), V(0)};
+              }).a /
+            count;
+  }
   // The deviations tell by how much the rounded mean is off, and what that adds to their squares.
   const Two<V> deviation = ch.sums([&](int64_t at, auto lanes) WICK_INLINE_LAMBDA {
     const V d = ch.load(x, at, lanes) - rough;
     return Two<V>{d, d * d};
   });
+  if (!center) return {V(0), deviation.b / count};
   const V correction = deviation.a / count;
-  const V mean = rough + correction;
-  V variance = deviation.b / count - correction * correction;
-  variance = where(variance < V(0), V(0), variance);
+  const V variance = deviation.b / count - correction * correction;
+  return {rough + correction, where(variance < V(0), V(0), variance)};
+}
+
+template <class T, bool kColumns>
+void train_channels(const Channels<T, kColumns>& ch, const BatchNormArgs& args,
+                    const BatchNormIo& io) {
+  using V = typename Io<T>::V;
+  using S = typename V::Element;
+  const double total = static_cast<double>(ch.n) * static_cast<double>(ch.inner);
+  const auto [mean, variance] = moments(ch, static_cast<const T*>(io.x), total, true);
   const V inv_std = V(1) / sqrt(variance + V(static_cast<S>(args.eps)));
   ch.set_parameter(io.mean, mean);
   ch.set_parameter(io.inv_std, inv_std);
@@ -183,6 +193,64 @@ void backward_channels(const Channels<T, kColumns>& ch, bool train, const BatchN
   });
 }
 
+// --- layer normalisation: rows are runs of a channel, parameters go along them
+
+template <class T>
+void normalise_row(const Channels<T, false>& row, const LayerNormArgs& args,
+                   const BatchNormIo& io) {
+  using V = typename Io<T>::V;
+  using S = typename V::Element;
+  const T* const x = static_cast<const T*>(io.x);
+  const S *const weight = static_cast<const S*>(io.weight), *const bias =
+                                                                static_cast<const S*>(io.bias);
+  const auto [mean, variance] = moments(row, x, static_cast<double>(args.dim), args.center);
+  const V inv_std = V(1) / sqrt(variance + V(static_cast<S>(args.eps)));
+  row.set_parameter(io.mean, mean);
+  row.set_parameter(io.inv_std, inv_std);
+  const int64_t start = row.first * args.dim;
+  row.each([&, mean = mean](int64_t at, auto lanes) WICK_INLINE_LAMBDA {
+    V y = (row.load(x, at, lanes) - mean) * inv_std;
+    if (weight != nullptr) y = y * load(weight + (at - start), lanes);
+    if (bias != nullptr) y = y + load(bias + (at - start), lanes);
+    row.store(static_cast<T*>(io.y), at, y, lanes);
+  });
+}
+
+/// Adds to the gradients of weight and bias what the row gives them.
+template <class T>
+void backward_row(const Channels<T, false>& row, const LayerNormArgs& args, const BatchNormIo& io) {
+  using V = typename Io<T>::V;
+  using S = typename V::Element;
+  const T *const x = static_cast<const T*>(io.x), *const grad_y = static_cast<const T*>(io.grad_y);
+  const S* const weight = static_cast<const S*>(io.weight);
+  const V mean = row.parameter(io.mean_in), inv_std = row.parameter(io.scale_in);
+  const int64_t start = row.first * args.dim;
+  S *const grad_weight = static_cast<S*>(io.grad_weight), *const grad_bias =
+                                                              static_cast<S*>(io.grad_bias);
+  Two<V> sums{V(0), V(0)};
+  if (io.grad_x != nullptr) {
+    sums = row.sums([&](int64_t at, auto lanes) WICK_INLINE_LAMBDA {
+      V g = row.load(grad_y, at, lanes);
+      if (weight != nullptr) g = g * load(weight + (at - start), lanes);
+      return Two<V>{g, g * (row.load(x, at, lanes) - mean)};
+    });
+  }
+  const V count(static_cast<S>(args.dim));
+  const V center = args.center ? sums.a / count : V(0);
+  const V slope = sums.b / count * inv_std * inv_std;
+  row.each([&](int64_t at, auto lanes) WICK_INLINE_LAMBDA {
+    const V g = row.load(grad_y, at, lanes), d = row.load(x, at, lanes) - mean;
+    const int64_t i = at - start;
+    if (io.grad_x != nullptr) {
+      const V scaled = weight == nullptr ? g : g * load(weight + i, lanes);
+      row.store(static_cast<T*>(io.grad_x), at, (scaled - center - d * slope) * inv_std, lanes);
+    }
+    if (grad_weight != nullptr)
+      store(grad_weight + i, load(grad_weight + i, lanes) + g * (d * inv_std), lanes);
+    if (grad_bias != nullptr) store(grad_bias + i, load(grad_bias + i, lanes) + g, lanes);
+  });
+}
+
 /// Calls f for each channel or vector of channels in [begin, end).
 template <class T, class Rows, class Columns>
 WICK_SIMD void for_each_channel(const BatchNormArgs& a, int64_t begin, int64_t end, Rows rows,
@@ -220,6 +288,21 @@ void batch_norm_backward_part(const BatchNormArgs& args, bool train, const Batch
   with_float(args.dtype, [&](auto t) {
     const auto run = [&](const auto& channels) { backward_channels(channels, train, io); };
     for_each_channel<decltype(t)>(args, begin, end, run, run);
+  });
+}
+
+void layer_norm_part(const LayerNormArgs& args, const BatchNormIo& io, int64_t begin, int64_t end) {
+  with_float(args.dtype, [&](auto t) {
+    for (int64_t r = begin; r < end; ++r)
+      normalise_row(Channels<decltype(t), false>{1, args.rows, args.dim, r, 1}, args, io);
+  });
+}
+
+void layer_norm_backward_part(const LayerNormArgs& args, const BatchNormIo& io, int64_t begin,
+                              int64_t end) {
+  with_float(args.dtype, [&](auto t) {
+    for (int64_t r = begin; r < end; ++r)
+      backward_row(Channels<decltype(t), false>{1, args.rows, args.dim, r, 1}, args, io);
   });
 }
 

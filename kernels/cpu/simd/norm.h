@@ -5,7 +5,7 @@
 
 namespace wick::cpu {
 
-/// What the three kernels read and write; unused pointers are null.
+/// What the kernels read and write; unused pointers are null.
 struct BatchNormIo {
   const void* x;
   const void* weight;
@@ -31,5 +31,11 @@ WICK_ISA_KERNEL(void, batch_norm_eval_part, const BatchNormArgs& args, const Bat
                 int64_t begin, int64_t end)
 WICK_ISA_KERNEL(void, batch_norm_backward_part, const BatchNormArgs& args, bool train,
                 const BatchNormIo& io, int64_t begin, int64_t end)
+
+// Rows [begin, end) of layer normalisation. Backward adds to grad_weight and grad_bias.
+WICK_ISA_KERNEL(void, layer_norm_part, const LayerNormArgs& args, const BatchNormIo& io,
+                int64_t begin, int64_t end)
+WICK_ISA_KERNEL(void, layer_norm_backward_part, const LayerNormArgs& args, const BatchNormIo& io,
+                int64_t begin, int64_t end)
 
 }  // namespace wick::cpu

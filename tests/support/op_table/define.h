@@ -2,6 +2,7 @@
 
 #include <tests/support/op_row.h>
 #include <wick/core/autograd.h>
+#include <algorithm>
 #include <limits>
 #include <tuple>
 
@@ -40,6 +41,8 @@ inline std::vector<Tensor> outputs(bool y) { return {tensor(y)}; }
 
 inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 inline constexpr double inf = std::numeric_limits<double>::infinity();
+using indexing::None;
+using indexing::Slice;
 inline constexpr Reduction kNone = Reduction::None;
 inline constexpr Reduction kSum = Reduction::Sum;
 inline constexpr Reduction kMean = Reduction::Mean;
@@ -51,6 +54,14 @@ inline std::vector<Tensor> batch_norm_and_stats(const Tensor& x, const Tensor& w
                                                 double eps) {
   const Tensor m = mean.detach().clone(), v = var.detach().clone();
   Tensor y = batch_norm(x, weight, bias, m, v, training, momentum, eps);
+  return {y, m, v};
+}
+
+inline std::vector<Tensor> instance_norm_and_stats(const Tensor& x, const Tensor& weight,
+                                                   const Tensor& bias, const Tensor& mean,
+                                                   const Tensor& var, bool use_input_stats) {
+  const Tensor m = mean.detach().clone(), v = var.detach().clone();
+  Tensor y = instance_norm(x, weight, bias, m, v, use_input_stats);
   return {y, m, v};
 }
 
@@ -80,6 +91,52 @@ inline Tensor add_shifted(const Tensor& x) {
 inline Tensor add_transposed(const Tensor& x) {
   Tensor y = x.clone();
   return y.add_(y.t());
+}
+
+/// Writes at indices into memory that is not in the order of the result.
+inline Tensor put_apart(const Tensor& x, const Tensor& index, const Tensor& values) {
+  Tensor y = x.clone();
+  return y.index_put_({index, indexing::Slice(), index}, values);
+}
+inline Tensor put_view(const Tensor& x, const Tensor& values) {
+  Tensor y = x.clone();
+  return y.index_put_({"...", indexing::Slice(0, 3)}, values);
+}
+inline Tensor put_transposed(const Tensor& x, const Tensor& index, const Tensor& values) {
+  Tensor y = x.clone();
+  y.t().index_put_({index}, values);
+  return y;
+}
+inline Tensor scatter_transposed(const Tensor& x, const Tensor& index, const Tensor& source) {
+  Tensor y = zeros({x.size(1), x.size(0)}, x.options()).copy_(x.t());
+  y.t().scatter_(0, index, source);
+  return y;
+}
+
+/// x, written element by element.
+inline Tensor fill_by_accessor(const Tensor& x) {
+  const Tensor from = x.to(kCPU, kFloat64),
+               y = zeros(x.sizes(), TensorOptions(kCPU).dtype(kFloat64));
+  const auto read = from.accessor<const double, 2>();
+  const auto write = y.accessor<double, 2>();
+  for (int64_t i = 0; i < y.size(0); ++i)
+    for (int64_t j = 0; j < y.size(1); ++j) write[i][j] = read[i][j];
+  return y.to(x.device(), x.dtype());
+}
+/// x, flattened, with the first again behind the last.
+inline Tensor grown(const Tensor& x) {
+  const int64_t n = x.numel();
+  Tensor y = x.detach().clone();
+  y.resize_({n + (n > 0)});
+  if (n > 0) y[n].copy_(y[0]);
+  return y;
+}
+
+/// The numbers of a vector that stands for a set, in order.
+inline Tensor order_of(const Tensor& x) {
+  std::vector<int64_t> v = x.to_vector<int64_t>();
+  std::sort(v.begin(), v.end());
+  return tensor(v).to(x.device());
 }
 
 /// Six numbers that outlive the tensors made of them.

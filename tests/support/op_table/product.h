@@ -1,6 +1,7 @@
 // clang-format off
 // --- products
 OP("matmul", "torch.matmul(a, b)", matmul(a, b), "f[2,3] f[3,4] | f[3] f[3] | f[2,3] f[3] | f[3] f[3,4] | f[1,1] f[1,1] | f[2,0] f[0,3] | f[0,3] f[3,2] | f[2,2,3] f[3,4] | f[2,2,3] f[2,3,2] | f[2,1,2,3] f[3,3,2] | f[3] f[2,3,4] | f[2,2,3] f[3] | f[7,9] f[9,5] | i64[2,3] i64[3,2] | i32[2,3] i32[3] | F{nan,1,inf,2}[2,2] F{0,1,1,1}[2,2]", kSmooth)
+OP("matmul/empty_expanded", "torch.matmul(a.sum((1, 2), keepdim=True).expand(0, 2, 2), b)", matmul(a.sum({1, 2}, true).expand({0, 2, 2}), b), "f[0,2,2] f[0,2,1] | f[0,2,2] f[2,1]", kSmooth)
 OP("matmul/transposed", "torch.matmul(a.t(), b.t())", a.t().matmul(b.t()), "f[3,2] f[4,3]", kSmooth)
 OP("linear", "F.linear(a, b, c)", linear(a, b, c), "f[2,3] f[4,3] f[4] | f[2,3] f[4,3] - | f[3] f[4,3] f[4] | f[2,2,3] f[2,3] f[2] | f[0,3] f[4,3] f[4] | f[2,0] f[3,0] f[3] | f[7,9] f[5,9] f[5]", kSmooth)
 OP("linear_activation", "torch.relu(F.linear(a, b, c))", linear_activation(a, b, c), "f[2,3] f[4,3] f[4] | f[2,3] f[4,3] - | f[3] f[4,3] f[4] | f[2,2,3] f[2,3] f[2] | f[0,3] f[4,3] f[4] | f[2,0] f[3,0] f[3] | f[2,3] f[0,3] f[0] | f[7,9] f[8,9] f[8] | f{nan,1,inf,2}[2,2] f{0,1,1,1}[2,2] f{-3,0}", kSmooth)
