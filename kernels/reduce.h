@@ -4,7 +4,7 @@
 
 namespace wick {
 
-enum class ReduceOp : uint8_t { Sum, Mean, Prod, Max, Min, Any, All };
+enum class ReduceOp : uint8_t { Sum, SumSquares, Mean, Prod, Max, Min, Any, All };
 
 /// A reduction over any set of dimensions. The input is seen as kept x reduced; the output is dense
 /// in the order of the kept dimensions. Both parts are already merged where possible; each is
@@ -24,7 +24,8 @@ struct ReduceArgs {
 };
 
 /// Sum, Prod: `out_type` is the type of accumulation and of the result (int64 for integers and
-/// bool), except that half types accumulate in float32. Mean: floating types, in == out. Max, Min:
+/// bool), except that half types accumulate in float32. SumSquares: as Sum, floating types, each
+/// element times itself. Mean: floating types, in == out. Max, Min:
 /// in == out, a NaN wins; `reduced` must be > 0. Any, All: out is bool. Empty Sum 0, Prod 1, Mean
 /// NaN, Any false, All true. Floating sums are pairwise or blocked (error O(log n)) and do not
 /// depend on the thread count.

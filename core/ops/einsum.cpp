@@ -124,10 +124,10 @@ Term contract(Term a, Term b, const std::string& needed) {
   for (const char label : b.labels)
     if (!a.has(label)) right += label;
   const int64_t batches = product_of(a, batch), inner = product_of(a, summed);
+  detail::check_rank("einsum", batch.size() + left.size() + right.size());
   Dims sizes;
   for (const char label : batch + left) sizes.push_back(a.size(label));
   for (const char label : right) sizes.push_back(b.size(label));
-  detail::check_rank("einsum", batch.size() + left.size() + right.size());
   const Tensor x = a.ordered(batch + left + summed).reshape({batches, product_of(a, left), inner});
   const Tensor y =
       b.ordered(batch + summed + right).reshape({batches, inner, product_of(b, right)});

@@ -64,7 +64,7 @@ std::tuple<Tensor, Tensor, Tensor> _unique2(const Tensor& x, bool /*sorted*/, bo
   const TensorOptions options = x.options().dtype(kInt64);
   Tensor inverse = zeros(return_inverse ? x.sizes() : IntArrayRef(0), options);
   if (n == 0) return {empty({0}, x.options()), inverse, empty({0}, options)};
-  const auto [sorted, order] = sort(x.reshape({n}), 0);
+  const Tensor flat = x.reshape({n}), order = argsort(flat), sorted = index_select(flat, 0, order);
   const Tensor changes = sorted.slice(0, 1) != sorted.slice(0, 0, n - 1);
   const Tensor group = cat({zeros({1}, options), cumsum(changes, 0)});
   const Tensor counts = count(group, group[n - 1].item().toLong() + 1);
@@ -101,7 +101,7 @@ Tensor bincount(const Tensor& x, const Tensor& weights, int64_t minlength) {
 
 Tensor histc(const Tensor& x, int64_t bins, Scalar min, Scalar max) {
   detail::require_floating("histc", x);
-  WICK_CHECK(ValueError, bins > 0, "histc: expected bins > 0, got ", bins);
+  WICK_CHECK(ValueError, bins > 0 && bins < INT64_MAX, "histc: expected bins > 0, got ", bins);
   const NoGradGuard no_grad;
   double low = min.to<double>(), high = max.to<double>();
   const Tensor in = x.reshape({x.numel()});

@@ -19,6 +19,8 @@ Tensor order_keys(const Tensor& x, bool descending, bool nan_last);
 /// Differentiable: y[.., i, ..] = x[.., index[.., i, ..], ..], where both differ in `dim` alone;
 /// all of `index`, which is int64, is in range.
 Tensor gather_along(const Tensor& x, int64_t dim, const Tensor& index);
+/// Sums of squares over `mask` without history, in x's type or float32 for half types.
+Tensor sum_squares(const char* name, const Tensor& x, DimMask mask, IntArrayRef sizes);
 /// Gradient g of y, a choice of one element of x over the dimensions of `mask`, in equal shares for
 /// all elements equal to it.
 Tensor share_gradient(const Tensor& g, const Tensor& x, const Tensor& y, DimMask mask);

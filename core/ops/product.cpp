@@ -28,7 +28,7 @@ Tensor add_product(const char* op, const Tensor& x, const Tensor& product, Scala
       ValueError,
       is_floating_point(x.dtype()) || !(beta.is_floating_point() || alpha.is_floating_point()), op,
       ": expected integers as beta and alpha of ", x.dtype(), " tensors");
-  const Tensor scaled = alpha.to<double>() == 1 ? product : product * alpha;
+  Tensor scaled = alpha.to<double>() == 1 ? product : product * alpha;
   const Tensor start = x.expand(product.sizes());
   if (beta.to<double>() == 0) return scaled;
   return beta.to<double>() == 1 ? start + scaled : start * beta + scaled;

@@ -113,6 +113,10 @@ Tensor sum_to_size(const Tensor& x, IntArrayRef sizes) {
   return y;
 }
 
+Tensor detail::sum_squares(const char* name, const Tensor& x, DimMask mask, IntArrayRef sizes) {
+  return reduce_raw(ReduceOp::SumSquares, x, stats_dtype(x.dtype()), mask, sizes, name);
+}
+
 // --- extremes
 
 Tensor detail::share_gradient(const Tensor& g, const Tensor& x, const Tensor& y, DimMask mask) {

@@ -1,5 +1,5 @@
 #include <wick/core/ops/common.h>
-#include <wick/core/reduce_args.h>
+#include <wick/core/ops/order.h>
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -40,13 +40,13 @@ Tensor spread_of(const char* op, const Tensor& x, OptionalIntArrayRef dim,
   if (is_reduced_float(x.dtype())) {
     return spread_of(op, x.to(DType::Float32), dim, correction, keepdim, root).to(x.dtype());
   }
-  const auto divisor =
-      static_cast<double>(std::max<int64_t>(0, over.count - correction.value_or(1)));
+  const double divisor =
+      std::max(0.0, static_cast<double>(over.count) - static_cast<double>(correction.value_or(1)));
   Tensor y;
   {
     const NoGradGuard no_grad;
-    Tensor d = x - mean(x, over.dims(), true);
-    y = d.mul_(d).sum(over.dims(), true).view(over.sizes).div_(divisor);
+    const Tensor d = x - mean(x, over.dims(), true);
+    y = detail::sum_squares(op, d, over.mask, over.sizes).div_(divisor);
     if (root) y.sqrt_();
   }
   if (needs_grad(x)) {
@@ -70,7 +70,7 @@ Tensor norm_2(const Tensor& x, const Over& over) {
   Tensor y;
   {
     const NoGradGuard no_grad;
-    y = (x * x).sum(over.dims(), true).view(over.sizes).sqrt_();
+    y = detail::sum_squares("norm", x, over.mask, over.sizes).sqrt_().to(x.dtype());
   }
   if (needs_grad(x)) {
     record("norm", {x}, y,
@@ -84,10 +84,10 @@ Tensor norm_2(const Tensor& x, const Over& over) {
 
 Tensor norm_over(const Tensor& x, double p, OptionalIntArrayRef dim, bool keepdim) {
   detail::require_floating("norm", x);
-  if (is_reduced_float(x.dtype()))
-    return norm_over(x.to(DType::Float32), p, dim, keepdim).to(x.dtype());
   const Over over("norm", x, dim, keepdim);
   if (p == 2) return norm_2(x, over);
+  if (is_reduced_float(x.dtype()))
+    return norm_over(x.to(DType::Float32), p, dim, keepdim).to(x.dtype());
   if (p == 0) return (x != 0).to(x.dtype()).sum(over.dims(), keepdim);
   const Tensor size = abs(x);
   if (p == 1) return size.sum(over.dims(), keepdim);

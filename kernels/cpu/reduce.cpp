@@ -26,6 +26,7 @@ template <class E>
 E combine(ReduceOp op, E a, E b) {
   switch (op) {
     case ReduceOp::Sum:
+    case ReduceOp::SumSquares:
     case ReduceOp::Mean:
       if constexpr (std::is_integral_v<E>) {
         return static_cast<E>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));

@@ -1,4 +1,4 @@
-// Sum, mean and product; see reduce_engine.h.
+// Sum, sum of squares, mean and product; see reduce_engine.h.
 #include <wick/kernels/cuda/reduce_engine.h>
 
 namespace wick::cuda {
@@ -35,8 +35,13 @@ struct Sum {
   using Acc = SumType<T>;
   Result<Acc> result;
   Acc divisor;  // the count for a mean, else 1
+  bool square;
   __device__ Acc init() const { return 0; }
-  __device__ Acc step(Acc acc, T x, int64_t) const { return combine(acc, static_cast<Acc>(up(x))); }
+  __device__ Acc step(Acc acc, T x, int64_t) const {
+    const auto v = static_cast<Acc>(up(x));
+    if constexpr (!std::is_integral_v<Acc>) return acc + (square ? v * v : v);
+    return combine(acc, v);
+  }
   __device__ Acc combine(Acc a, Acc b) const {
     if constexpr (std::is_integral_v<Acc>) {
       return static_cast<Acc>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
@@ -72,7 +77,8 @@ void dispatch(ReduceOp op, DType out_type, const ReduceArgs& args) {
   using Acc = SumType<T>;
   const Result<Acc> result{args.out, out_type};
   if (op == ReduceOp::Prod) return launch_reduce(args, Product<T>{result});
-  launch_reduce(args, Sum<T>{result, static_cast<Acc>(op == ReduceOp::Mean ? args.reduced : 1)});
+  launch_reduce(args, Sum<T>{result, static_cast<Acc>(op == ReduceOp::Mean ? args.reduced : 1),
+                             op == ReduceOp::SumSquares});
 }
 
 }  // namespace

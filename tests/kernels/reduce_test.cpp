@@ -122,6 +122,10 @@ void expect_matches_naive(ReduceOp op, double tolerance) {
           case ReduceOp::Sum:
             want += v;
             break;
+          case ReduceOp::SumSquares:
+            want += v * v;
+            scale += v * v;
+            break;
           case ReduceOp::Mean:
             want += v / static_cast<double>(reduced.size());
             break;
@@ -159,7 +163,10 @@ void expect_all_ops(double tolerance) {
   expect_matches_naive<T, T>(ReduceOp::Min, 0);
   expect_matches_naive<T, bool>(ReduceOp::Any, 0);
   expect_matches_naive<T, bool>(ReduceOp::All, 0);
-  if constexpr (!std::is_integral_v<T>) expect_matches_naive<T, T>(ReduceOp::Mean, tolerance);
+  if constexpr (!std::is_integral_v<T>) {
+    expect_matches_naive<T, T>(ReduceOp::Mean, tolerance);
+    expect_matches_naive<T, T>(ReduceOp::SumSquares, tolerance);
+  }
 }
 
 TEST(Reduce, FloatingTypesMatchNaive) {

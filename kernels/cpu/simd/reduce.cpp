@@ -50,6 +50,8 @@ int64_t inner_stride(int ndim, const int64_t* strides) { return ndim > 0 ? strid
 
 // --- elements of any type as numbers to accumulate
 
+enum class ReadAs : uint8_t { Number, Truth, Square };
+
 /// Brings elements to contiguous accumulators' type, or leaves them where they are.
 template <class E>
 struct Reader {
@@ -66,12 +68,14 @@ struct Reader {
   }
 };
 
-template <class T, class E, bool kTruth>
+template <class T, class E, ReadAs kAs>
 void convert(const void* from, int64_t stride, int64_t n, E* to) {
   const T* const p = static_cast<const T*>(from);
   const auto value = [](T x) WICK_INLINE_LAMBDA {
     const E e = to_lane(x);
-    return kTruth ? static_cast<E>(e != E(0)) : e;
+    if constexpr (kAs == ReadAs::Truth) return static_cast<E>(e != E(0));
+    if constexpr (kAs == ReadAs::Square && !std::is_integral_v<E>) return e * e;
+    return e;
   };
   if (stride == 1) {
     for (int64_t i = 0; i < n; ++i) to[i] = value(p[i]);
@@ -81,26 +85,29 @@ void convert(const void* from, int64_t stride, int64_t n, E* to) {
 }
 
 template <class T, class E>
-WICK_SIMD Reader<E> reader_of(const ReduceArgs& a, bool truth) {
+WICK_SIMD Reader<E> reader_of(const ReduceArgs& a, ReadAs as) {
   return {static_cast<const char*>(a.in), static_cast<int64_t>(sizeof(T)),
-          std::is_same_v<T, E> && !truth, truth ? convert<T, E, true> : convert<T, E, false>};
+          std::is_same_v<T, E> && as == ReadAs::Number,
+          as == ReadAs::Number  ? convert<T, E, ReadAs::Number>
+          : as == ReadAs::Truth ? convert<T, E, ReadAs::Truth>
+                                : convert<T, E, ReadAs::Square>};
 }
 
 /// Calls f(reader) with a reader of `type` for its accumulator's type.
 template <class F>
-WICK_SIMD void with_reader(DType type, const ReduceArgs& a, bool truth, F f) {
-  if (type == DType::Float64) return f(reader_of<double, double>(a, truth));
-  if (type == DType::Float32) return f(reader_of<float, float>(a, truth));
+WICK_SIMD void with_reader(DType type, const ReduceArgs& a, ReadAs as, F f) {
+  if (type == DType::Float64) return f(reader_of<double, double>(a, as));
+  if (type == DType::Float32) return f(reader_of<float, float>(a, as));
   if (is_reduced_float(type)) {
-    return f(type == DType::Float16 ? reader_of<Half, float>(a, truth)
-                                    : reader_of<BFloat16, float>(a, truth));
+    return f(type == DType::Float16 ? reader_of<Half, float>(a, as)
+                                    : reader_of<BFloat16, float>(a, as));
   }
-  f(type == DType::Bool    ? reader_of<bool, int64_t>(a, truth)
-    : type == DType::UInt8 ? reader_of<uint8_t, int64_t>(a, truth)
-    : type == DType::Int8  ? reader_of<int8_t, int64_t>(a, truth)
-    : type == DType::Int16 ? reader_of<int16_t, int64_t>(a, truth)
-    : type == DType::Int32 ? reader_of<int32_t, int64_t>(a, truth)
-                           : reader_of<int64_t, int64_t>(a, truth));
+  f(type == DType::Bool    ? reader_of<bool, int64_t>(a, as)
+    : type == DType::UInt8 ? reader_of<uint8_t, int64_t>(a, as)
+    : type == DType::Int8  ? reader_of<int8_t, int64_t>(a, as)
+    : type == DType::Int16 ? reader_of<int16_t, int64_t>(a, as)
+    : type == DType::Int32 ? reader_of<int32_t, int64_t>(a, as)
+                           : reader_of<int64_t, int64_t>(a, as));
 }
 
 // --- values
@@ -303,11 +310,14 @@ void index_columns(const ReduceArgs& a, int64_t kept_begin, int64_t kept_end, co
 }  // namespace
 
 void reduce_part(ReduceOp op, DType type, const ReduceArgs& a, const ReducePart& part, void* acc) {
-  const bool truth = op == ReduceOp::Any || op == ReduceOp::All;
-  with_reader(type, a, truth, [&]<class E>(const Reader<E>& read) {
+  const ReadAs as = op == ReduceOp::Any || op == ReduceOp::All ? ReadAs::Truth
+                    : op == ReduceOp::SumSquares               ? ReadAs::Square
+                                                               : ReadAs::Number;
+  with_reader(type, a, as, [&]<class E>(const Reader<E>& read) {
     E* const to = static_cast<E*>(acc);
     switch (op) {
       case ReduceOp::Sum:
+      case ReduceOp::SumSquares:
       case ReduceOp::Mean:
         return reduce_with<SumOf>(a, part, read, E(0), to);
       case ReduceOp::Prod:
@@ -327,7 +337,7 @@ void reduce_part(ReduceOp op, DType type, const ReduceArgs& a, const ReducePart&
 void reduce_index_part(ReduceOp op, DType type, const ReduceArgs& a, int64_t kept_begin,
                        int64_t kept_end, void* values, int64_t* indices) {
   const bool rows = inner_stride(a.reduced_ndim, a.reduced_strides) == 1;
-  with_reader(type, a, false, [&]<class E>(const Reader<E>& read) {
+  with_reader(type, a, ReadAs::Number, [&]<class E>(const Reader<E>& read) {
     E* const to = static_cast<E*>(values);
     if (op == ReduceOp::Max) {
       rows ? index_rows<E, MaxOf>(a, kept_begin, kept_end, read, to, indices)

@@ -74,6 +74,7 @@ WRONG("einsum", ValueError, "einsum: each label of the output must be in it once
 WRONG("einsum", ValueError, "einsum: each label of the output must be in it once and in a term", einsum("i->j", ones({2})))
 WRONG("einsum", ShapeError, "einsum: \"ii\" takes the diagonal of dimensions that differ in [2, 3]", einsum("ii", ones({2, 3})))
 WRONG("einsum", DTypeError, "einsum: expected tensors of one type, got float32 and int64", einsum("i,i", {ones({2}), i64({2})}))
+WRONG("einsum", ShapeError, "einsum: ", einsum("abcde,fghij->abcdefghij", {ones({1, 2, 1, 2, 1}), ones({2, 1, 2, 1, 2})}))
 WRONG("einsum", ValueError, "einsum: \"\" is for 1 tensors, got 0", einsum("", TensorList()))
 WRONG("tensordot", ShapeError, "tensordot: expected as many dimensions of both, got [0] and []", tensordot(ones({2}), ones({2}), 0, {}))
 WRONG("tensordot", ShapeError, "tensordot: expected equal sizes of the paired dimensions", tensordot(ones({2}), ones({3}), 0, 0))
