@@ -102,13 +102,13 @@ std::tuple<Tensor, Tensor> adaptive_max_pool(const char* op, int n, const Tensor
     const SharedWindows windows(x.sizes()[dim], out[static_cast<int>(i)], x.device());
     constexpr double kLeast = -std::numeric_limits<double>::infinity();
     const Tensor rows = windows.masked(windows.gather(y, dim), dim, kLeast);
-    const auto [values, which] = rows.max(dim + 1);
+    Tensor which;
+    std::tie(y, which) = rows.max(dim + 1);
     Dims sizes;
     for (int64_t d = 0; d < rows.dim(); ++d) sizes.push_back(d == dim + 1 ? rows.sizes()[d] : 1);
     const Tensor chosen =
         which.unsqueeze(dim + 1) == arange(rows.size(dim + 1), which.options()).view(sizes);
     positions = where(chosen, windows.gather(positions, dim), 0).sum(dim + 1);
-    y = values;
   }
   return {y, positions};
 }
