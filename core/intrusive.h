@@ -52,7 +52,7 @@ class IntrusivePtr {
   IntrusivePtr(const IntrusivePtr& o) noexcept : IntrusivePtr(o.object_) {}
   IntrusivePtr(IntrusivePtr&& o) noexcept : object_(std::exchange(o.object_, nullptr)) {}
   ~IntrusivePtr() {
-    if (object_) object_->release();
+    if (object_) object_->release();  // NOLINT(clang-analyzer-core.uninitialized.Branch): tuples
   }
   IntrusivePtr& operator=(const IntrusivePtr& o) noexcept {
     IntrusivePtr(o).swap(*this);

@@ -17,19 +17,20 @@ class SharedWindows {
       length_ = in / out;
       return;
     }
-    std::vector<int64_t> begin, size;
-    for (int64_t o = 0; o < out; ++o) {
-      // floor(o in / out) and ceil((o + 1) in / out), without a product that could overflow
-      const int64_t each = in / out, rest = in % out;
-      begin.push_back(o * each + o * rest / out);
-      size.push_back((o + 1) * each + ((o + 1) * rest + out - 1) / out - begin.back());
-      length_ = std::max(length_, size.back());
-    }
-    std::vector<int64_t> index;
-    for (size_t o = 0; o < begin.size(); ++o)
-      for (int64_t i = 0; i < length_; ++i) index.push_back(begin[o] + std::min(i, size[o] - 1));
-    index_ = tensor(index, kInt64).to(device);
-    sizes_ = tensor(size, kInt64).to(device);
+    // floor(o in / out) and ceil((o + 1) in / out), without a product that could overflow. The
+    // quotient of float64 may be 1 off.
+    const int64_t each = out > 0 ? in / out : 0, rest = out > 0 ? in % out : 0;
+    const auto divided = [&](const Tensor& t) {
+      const Tensor q = (t.to(kFloat64) / out).to(kInt64), r = t - q * out;
+      return q + (r >= out).to(kInt64) - (r < 0).to(kInt64);
+    };
+    const Tensor o = arange(out, TensorOptions(kInt64).device(device));
+    const Tensor begin = o * each + divided(o * rest);
+    const Tensor end = (o + 1) * each + divided((o + 1) * rest + (out - 1));
+    length_ = each + 2;
+    sizes_ = end - begin;
+    const Tensor at = begin.unsqueeze(1) + arange(length_, o.options());
+    index_ = minimum(at, (end - 1).unsqueeze(1)).reshape(-1);
   }
 
   Tensor gather(const Tensor& x, int64_t dim) const {
@@ -101,13 +102,13 @@ std::tuple<Tensor, Tensor> adaptive_max_pool(const char* op, int n, const Tensor
     const SharedWindows windows(x.sizes()[dim], out[static_cast<int>(i)], x.device());
     constexpr double kLeast = -std::numeric_limits<double>::infinity();
     const Tensor rows = windows.masked(windows.gather(y, dim), dim, kLeast);
-    const auto [values, which] = rows.max(dim + 1);
+    Tensor which;
+    std::tie(y, which) = rows.max(dim + 1);
     Dims sizes;
     for (int64_t d = 0; d < rows.dim(); ++d) sizes.push_back(d == dim + 1 ? rows.sizes()[d] : 1);
     const Tensor chosen =
         which.unsqueeze(dim + 1) == arange(rows.size(dim + 1), which.options()).view(sizes);
     positions = where(chosen, windows.gather(positions, dim), 0).sum(dim + 1);
-    y = values;
   }
   return {y, positions};
 }

@@ -174,9 +174,7 @@ Tensor multi_margin_loss(const Tensor& x, const Tensor& target, Scalar p, Scalar
 
 Tensor multilabel_soft_margin_loss(const Tensor& x, const Tensor& target, const Tensor& weight,
                                    Reduction reduction) {
-  constexpr const char* op = "multilabel_soft_margin_loss";
-  const auto [a, t] = compared(op, x, target);
-  const Tensor loss = weighted(op, t * soft_plus(-a) + (1 - t) * soft_plus(a), weight);
+  const Tensor loss = binary_cross_entropy_with_logits(x, target, weight, {}, Reduction::None);
   return reduce_loss(loss.mean(-1), reduction);
 }
 

@@ -53,61 +53,55 @@ Tensor pixel_unshuffle(const Tensor& x, int64_t downscale_factor) {
 
 namespace {
 
-/// The elements of one dimension that make one of the result's, and their shares.
-struct Taps {
-  std::vector<int64_t> index;
-  std::vector<double> weight;
+/// For each element of the result along a dimension: one that it is made of, and its share.
+struct Tap {
+  Tensor index, weight;
 };
 
 enum class Mode { Nearest, NearestExact, Linear, Cubic };
 
-double cubic_near(double d) { return (1.25 * d - 2.25) * d * d + 1; }
-double cubic_far(double d) { return ((-0.75 * d + 3.75) * d - 6) * d + 3; }
-
-/// One Taps for each of the elements that a result needs, each over all of the result.
-std::vector<Taps> find_taps(Mode mode, int64_t in, int64_t out, std::optional<double> factor,
-                            bool align_corners) {
-  const int count = mode == Mode::Cubic ? 4 : mode == Mode::Linear ? 2 : 1;
-  std::vector<Taps> taps(static_cast<size_t>(count));
-  const double ratio = factor ? 1 / *factor : static_cast<double>(in) / static_cast<double>(out);
-  const double aligned = out > 1 ? static_cast<double>(in - 1) / static_cast<double>(out - 1) : 0.0;
-  const auto add = [&](int tap, double at, double weight) {
-    const auto last = static_cast<double>(in - 1);
-    taps[static_cast<size_t>(tap)].index.push_back(static_cast<int64_t>(at < 0      ? 0
-                                                                        : at > last ? last
-                                                                                    : at));
-    taps[static_cast<size_t>(tap)].weight.push_back(weight);
-  };
-  for (int64_t o = 0; o < out; ++o) {
-    const auto position = static_cast<double>(o);
-    if (count == 1) {  // in float32, as in PyTorch: rounding decides between neighbours
-      const float offset = mode == Mode::NearestExact ? 0.5f : 0.0f;
-      add(0, std::floor((static_cast<float>(o) + offset) * static_cast<float>(ratio)), 1);
-      continue;
-    }
-    double at = align_corners ? position * aligned : (position + 0.5) * ratio - 0.5;
-    if (mode == Mode::Linear && at < 0) at = 0;
-    const double whole = std::floor(at), part = at - whole;
-    if (mode == Mode::Linear) {
-      add(0, whole, 1 - part);
-      add(1, whole + 1, part);
-    } else {  // https://en.wikipedia.org/wiki/Bicubic_interpolation with a = -0.75
-      add(0, whole - 1, cubic_far(part + 1));
-      add(1, whole, cubic_near(part));
-      add(2, whole + 1, cubic_near(1 - part));
-      add(3, whole + 2, cubic_far(2 - part));
-    }
-  }
-  return taps;
+/// The largest whole number that is no larger than x.
+Tensor floor_of(const Tensor& x) {
+  const Tensor whole = x.to(kInt64).to(x.dtype());
+  return where(whole > x, whole - 1, whole);
 }
 
-Tensor resample(const Tensor& x, int64_t dim, const std::vector<Taps>& taps) {
+Tensor cubic_near(const Tensor& d) { return (d * 1.25 - 2.25) * d * d + 1; }
+Tensor cubic_far(const Tensor& d) { return ((d * -0.75 + 3.75) * d - 6) * d + 3; }
+
+std::vector<Tap> find_taps(Mode mode, int64_t in, int64_t out, std::optional<double> factor,
+                           bool align_corners, Device device) {
+  const double ratio = factor ? 1 / *factor : static_cast<double>(in) / static_cast<double>(out);
+  const double last = static_cast<double>(in - 1);
+  const auto inside = [&](const Tensor& at) {
+    return where(at < 0, 0.0, where(at > last, last, at)).to(kInt64);
+  };
+  if (mode == Mode::Nearest || mode == Mode::NearestExact) {
+    // In float32, as in PyTorch: rounding decides between neighbours.
+    const Tensor o = arange(out, TensorOptions(kFloat32).device(device));
+    const Tensor at = floor_of((o + (mode == Mode::Nearest ? 0.0 : 0.5)) * ratio);
+    return {{inside(at.to(kFloat64)), {}}};
+  }
+  const Tensor o = arange(out, TensorOptions(kFloat64).device(device));
+  Tensor at = align_corners ? o * (out > 1 ? last / static_cast<double>(out - 1) : 0.0)
+                            : (o + 0.5) * ratio - 0.5;
+  if (mode == Mode::Linear) at = where(at < 0, 0.0, at);
+  const Tensor whole = floor_of(at), part = at - whole;
+  if (mode == Mode::Linear) return {{inside(whole), 1 - part}, {inside(whole + 1), part}};
+  // https://en.wikipedia.org/wiki/Bicubic_interpolation with a = -0.75
+  return {{inside(whole - 1), cubic_far(part + 1)},
+          {inside(whole), cubic_near(part)},
+          {inside(whole + 1), cubic_near(1 - part)},
+          {inside(whole + 2), cubic_far(2 - part)}};
+}
+
+Tensor resample(const Tensor& x, int64_t dim, const std::vector<Tap>& taps) {
   Dims along;
   for (int64_t d = 0; d < x.dim(); ++d) along.push_back(d == dim ? -1 : 1);
   Tensor sum;
-  for (const Taps& t : taps) {
-    Tensor part = index_select(x, dim, tensor(t.index, kInt64).to(x.device()));
-    if (taps.size() > 1) part = part * tensor(t.weight, x.dtype()).to(x.device()).view(along);
+  for (const Tap& t : taps) {
+    Tensor part = index_select(x, dim, t.index);
+    if (t.weight.defined()) part = part * t.weight.to(x.dtype()).view(along);
     sum = sum.defined() ? sum + part : part;
   }
   return sum;
@@ -161,9 +155,10 @@ Tensor interpolate(const Tensor& x, OptionalIntArrayRef size, ArrayRef<double> s
              ": align_corners needs a linear or cubic mode, got \"", mode, '"');
   Tensor y = x.to(detail::stats_dtype(x.dtype()));
   for (int i = 0; i < n; ++i) {
-    y = resample(y, 2 + i,
-                 find_taps(how, x.sizes()[2 + i], out[i], factor[static_cast<size_t>(i)],
-                           align_corners.value_or(false)));
+    const std::vector<Tap> taps =
+        find_taps(how, x.sizes()[2 + i], out[i], factor[static_cast<size_t>(i)],
+                  align_corners.value_or(false), x.device());
+    y = resample(y, 2 + i, taps);
   }
   return y.to(x.dtype());
 }
@@ -241,6 +236,84 @@ Tensor col2im(const Tensor& x, IntArrayRef output_size, IntArrayRef kernel_size,
       .view(sizes)
       .narrow(-2, c.w.padding[0], size[0])
       .narrow(-1, c.w.padding[1], size[1]);
+}
+
+// --- samples at given points
+
+namespace {
+
+/// From [-1, 1] to positions along a dimension of `size`, brought inside as `padding` says.
+Tensor positions_of(const Tensor& grid, int64_t size, const std::string& padding,
+                    bool align_corners) {
+  const auto n = static_cast<double>(size);
+  Tensor at = align_corners ? (grid + 1) * ((n - 1) / 2) : ((grid + 1) * n - 1) / 2;
+  if (padding == "zeros") return at;
+  if (padding == "reflection") {
+    const double low = align_corners ? 0 : -0.5, span = align_corners ? n - 1 : n;
+    if (span == 0) return at * 0;
+    const Tensor off = abs(at - low), turns = floor_of((off / span).detach()),
+                 rest = off - turns * span;
+    const Tensor odd = turns - floor_of(turns / 2) * 2 == 1;
+    at = where(odd, span - rest, rest) + low;
+  }
+  return where(at > n - 1, n - 1, where(at < 0, 0.0, at));
+}
+
+Tensor nearest_even(const Tensor& x) {
+  const Tensor up = floor_of(x.detach() + 0.5);
+  const Tensor tie = up - x.detach() == 0.5, odd = up - floor_of(up / 2) * 2 == 1;
+  return where(tie, where(odd, up - 1, up), up);
+}
+
+}  // namespace
+
+Tensor grid_sample(const Tensor& x, const Tensor& grid, const std::string& mode,
+                   const std::string& padding_mode, bool align_corners) {
+  constexpr const char* op = "grid_sample";
+  WICK_CHECK(ValueError, mode == "bilinear" || mode == "nearest", op,
+             ": expected mode bilinear or nearest, got \"", mode, '"');
+  WICK_CHECK(ValueError,
+             padding_mode == "zeros" || padding_mode == "border" || padding_mode == "reflection",
+             op, ": expected padding_mode zeros, border or reflection, got \"", padding_mode, '"');
+  WICK_CHECK(ShapeError,
+             x.dim() == 4 && grid.dim() == 4 && grid.size(3) == 2 && grid.size(0) == x.size(0), op,
+             ": expected x of shape [N, C, H, W] and a grid of shape [N, h, w, 2], got ", x.sizes(),
+             " and ", grid.sizes());
+  WICK_CHECK(ShapeError, x.size(2) > 0 && x.size(3) > 0, op,
+             ": expected planes of at least one element, got x ", x.sizes());
+  detail::require_floating(op, x);
+  detail::require_dtype(op, "grid", grid, x.dtype());
+  detail::common_device(op, {&x, &grid});
+  const DType stats = detail::stats_dtype(x.dtype());
+  const Tensor points = grid.to(stats);
+  const Tensor at[2] = {positions_of(points.select(-1, 1), x.size(2), padding_mode, align_corners),
+                        positions_of(points.select(-1, 0), x.size(3), padding_mode, align_corners)};
+  const bool linear = mode == "bilinear";
+  const Tensor first[2] = {linear ? floor_of(at[0].detach()) : nearest_even(at[0]),
+                           linear ? floor_of(at[1].detach()) : nearest_even(at[1])};
+  const Tensor rows =
+      x.to(stats).permute({0, 2, 3, 1}).reshape({x.size(0) * x.size(2) * x.size(3), x.size(1)});
+  const Tensor image = arange(x.size(0), x.options().dtype(kInt64)).view({-1, 1, 1}) * x.size(2);
+  Tensor sum;
+  for (int corner = 0; corner < (linear ? 4 : 1); ++corner) {
+    Tensor inside, weight, index[2];
+    for (int d = 0; d < 2; ++d) {
+      const int step = d == 0 ? corner / 2 : corner % 2;
+      const Tensor position = first[d] + step;
+      const Tensor in = ((position >= 0).to(kInt64) * (position < x.size(2 + d)).to(kInt64)) == 1;
+      const Tensor part = step == 0 ? 1 - (at[d] - first[d]) : at[d] - first[d];
+      index[d] = where(in, position, 0.0).to(kInt64);
+      inside = d == 0 ? in : where(in, inside, in);
+      if (linear) weight = d == 0 ? part : weight * part;
+    }
+    const Tensor from = ((image + index[0]) * x.size(3) + index[1]).reshape(-1);
+    Dims sizes(grid.sizes());
+    sizes[3] = x.size(1);
+    Tensor value = where(inside.unsqueeze(-1), index_select(rows, 0, from).view(sizes), 0.0);
+    if (linear) value = value * weight.unsqueeze(-1);
+    sum = sum.defined() ? sum + value : value;
+  }
+  return sum.permute({0, 3, 1, 2}).contiguous().to(x.dtype());
 }
 
 }  // namespace wick

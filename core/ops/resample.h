@@ -24,5 +24,12 @@ WICK_API Tensor im2col(const Tensor& x, IntArrayRef kernel_size, IntArrayRef dil
                        IntArrayRef padding = 0, IntArrayRef stride = 1);
 WICK_API Tensor col2im(const Tensor& x, IntArrayRef output_size, IntArrayRef kernel_size,
                        IntArrayRef dilation = 1, IntArrayRef padding = 0, IntArrayRef stride = 1);
+/// The values of images x, [N, C, H, W], at the points of grid, [N, h, w, 2] -> [N, C, h, w]. A
+/// point is (column, row), from -1 to 1 across the image: from edge to edge, or with align_corners
+/// between the centres of the outermost elements. mode: "bilinear", "nearest"; padding_mode: what
+/// is outside is 0 ("zeros"), as at the edge ("border"), or mirrored ("reflection").
+WICK_API Tensor grid_sample(const Tensor& x, const Tensor& grid,
+                            const std::string& mode = "bilinear",
+                            const std::string& padding_mode = "zeros", bool align_corners = false);
 
 }  // namespace wick

@@ -75,7 +75,7 @@ Tensor gumbel_softmax(const Tensor& x, double tau, bool hard, int64_t dim) {
   const Tensor drawn = rand(x.sizes(), x.options().dtype(detail::stats_dtype(x.dtype())));
   const Tensor uniform = where(drawn == 0, 0x1p-25, drawn);  // for the logarithm
   const Tensor noise = -wick::log(-wick::log(uniform));
-  const Tensor soft = softmax_over(op, (x + noise.to(x.dtype())) / tau, dim, false);
+  Tensor soft = softmax_over(op, (x + noise.to(x.dtype())) / tau, dim, false);
   if (!hard) return soft;
   dim = detail::wrap_dim(op, dim, x.dim());
   if (x.numel() == 0 || x.dim() == 0) return soft;

@@ -30,3 +30,11 @@ OP("col2im", "F.fold(a, (3, 4), (2, 3))", col2im(a, {3, 4}, {2, 3}), "f[1,12,4] 
 OP("col2im/options", "F.fold(a, (3, 4), 2, dilation=(1, 2), padding=(1, 0), stride=(2, 1))", col2im(a, {3, 4}, 2, {1, 2}, {1, 0}, {2, 1}), "f[1,8,4] | f[4,4]", kSmooth)
 WRONG("im2col", ShapeError, "im2col: kernel [5, 5]", im2col(ones({1, 2, 2}), 5))
 WRONG("col2im", ShapeError, "col2im: expected x with a multiple of 4 rows and 4 columns, got [1, 4, 5]", col2im(ones({1, 4, 5}), 3, 2))
+#define POINTS "f[1,2,3,4] u[1,2,2,2] | f[2,1,2,3] f[2,1,3,2] | f[1,1,1,2] u[1,1,2,2] | f[0,1,2,2] f[0,1,2,2]"
+OP("grid_sample", "F.grid_sample(a, b, align_corners=False)", grid_sample(a, b), POINTS " | F[1,1,2,2] F{-1,-1,1,1,0,0,9,nan}[1,1,4,2]", kTwice)
+OP("grid_sample/aligned", "F.grid_sample(a, b, padding_mode='border', align_corners=True)", grid_sample(a, b, "bilinear", "border", true), POINTS, kOnce)
+OP("grid_sample/reflection", "F.grid_sample(a, b, padding_mode='reflection', align_corners=False)", grid_sample(a, b, "bilinear", "reflection"), POINTS " | f[1,1,2,3] F{-3.3,2.2,4.1,-5.7,1.5,0.1}[1,1,3,2]", kTwice)
+OP("grid_sample/reflection_aligned", "F.grid_sample(a, b, padding_mode='reflection', align_corners=True)", grid_sample(a, b, "bilinear", "reflection", true), POINTS, kOnce)
+OP("grid_sample/nearest", "F.grid_sample(a, b, mode='nearest', align_corners=True)", grid_sample(a, b, "nearest", "zeros", true), "f[1,2,3,4] U[1,2,2,2] | f[1,1,3,3] F{0.5,0,-0.5,1}[1,1,2,2]", kTwice)
+WRONG("grid_sample", ShapeError, "grid_sample: expected x of shape [N, C, H, W] and a grid of shape [N, h, w, 2], got", grid_sample(ones({1, 1, 2, 2}), ones({1, 2, 2, 3})))
+WRONG("grid_sample", ValueError, "grid_sample: expected mode bilinear or nearest, got \"cubic\"", grid_sample(ones({1, 1, 2, 2}), ones({1, 2, 2, 2}), "cubic"))
