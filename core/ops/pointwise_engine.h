@@ -179,6 +179,15 @@ Tensor& unary_inplace(const char* name, UnaryOp kind, Tensor& x, bool float_only
   return x;
 }
 
+/// x = f(x), where f is made of ops. What these save of x is a copy.
+template <class F>
+Tensor& composed_inplace(const char* name, Tensor& x, F f) {
+  check_inplace(name, x, false);
+  const Tensor y = f(GradMode::is_enabled() ? take_previous(x, true) : x);
+  check_inplace_result(name, x, y.dtype(), y.sizes());
+  return x.copy_(y);
+}
+
 template <class Op>
 Tensor& binary_inplace(const char* name, BinaryOp kind, Tensor& x, const Operand& b) {
   static const Tensor* const none = new Tensor;
@@ -190,6 +199,10 @@ Tensor& binary_inplace(const char* name, BinaryOp kind, Tensor& x, const Operand
       b.tensor ? broadcast_shapes(name, x.sizes(), other.sizes()) : Dims(x.sizes()));
   const bool other_needs_grad = needs_grad(other);
   check_inplace(name, x, other_needs_grad);
+  if (b.tensor && result != x.dtype()) {  // computed in the wider type, rounded once
+    return composed_inplace(
+        name, x, [&](const Tensor& before) { return binary<Op>(name, kind, Operand(before), b); });
+  }
   if (!other_needs_grad && !needs_grad(x)) {
     binary_into(name, kind, x, b);
     bump_version(x);
@@ -205,15 +218,6 @@ Tensor& binary_inplace(const char* name, BinaryOp kind, Tensor& x, const Operand
     adopt(x, binary<Op>(name, kind, Operand(before), b));
   }
   return x;
-}
-
-/// x = f(x), where f is made of ops. What these save of x is a copy if x has a history.
-template <class F>
-Tensor& composed_inplace(const char* name, Tensor& x, F f) {
-  check_inplace(name, x, false);
-  const Tensor y = f(needs_grad(x) ? take_previous(x, true) : x);
-  check_inplace_result(name, x, y.dtype(), y.sizes());
-  return x.copy_(y);
 }
 
 }  // namespace wick::detail

@@ -89,7 +89,9 @@ class Program {
     const double allowed = 1e-5 * (1 + size + std::abs(narrow));
     if (!(std::abs(wide - narrow) <= allowed / 4)) return true;  // a kink, or overflow
     compared = true;
-    if (std::abs(recorded - narrow) <= allowed) return true;
+    // A kink that is very near bends both; a shorter step may miss it.
+    for (const double h : {1e-5, 1e-6, 1e-7})
+      if (std::abs(recorded - slope(h)) <= allowed) return true;
     return fail(str("backward gives a slope of ", recorded, ", the plain computation ", narrow));
   }
 
