@@ -10,6 +10,7 @@
 #include <wick/kernels/cuda/runtime.h>
 #include <wick/kernels/dispatch.h>
 #include <atomic>
+#include <bit>
 #include <cstdio>
 #include <utility>
 
@@ -54,15 +55,18 @@ struct UsableScope {
   cuda::DeviceScope device_;
 };
 
-std::atomic<Device> default_device{Device(kCPU, 0)};
+// A Device in one word: clang has no instruction for an atomic of its alignment.
+std::atomic<uint16_t> default_device{std::bit_cast<uint16_t>(Device(kCPU, 0))};
 
 }  // namespace
 
-Device get_default_device() { return default_device.load(std::memory_order_relaxed); }
+Device get_default_device() {
+  return std::bit_cast<Device>(default_device.load(std::memory_order_relaxed));
+}
 
 void set_default_device(Device device) {
   (void)detail::resolve_device("set_default_device", device);
-  default_device.store(device, std::memory_order_relaxed);
+  default_device.store(std::bit_cast<uint16_t>(device), std::memory_order_relaxed);
 }
 
 Device detail::resolve_device(const char* op, Device device) {
