@@ -106,7 +106,7 @@ TEST_F(LayerNorm, LargeShapes) {
         manual_seed(4);
         const Tensor x = randn({rows, dim}, dtype), w = randn(dim, dtype), b = randn(dim, dtype);
         const Tensor g = randn({rows, dim}, dtype);
-        const auto run = [&](bool own, DType type) {
+        const auto run = [&, dim = dim](bool own, DType type) {
           std::vector<Tensor> in;
           for (const Tensor& t : {x, w, b}) in.push_back(t.to(type).clone().requires_grad_());
           Tensor y = !own     ? rows_normalised(in[0], center) * in[1]
