@@ -147,14 +147,14 @@ Plain product(const Plain& a, const Plain& b) {
   Plain y = plain(sizes);
   for_each_index(sizes, [&](const Ints& i) {
     Ints ai = i, bi = i;
-    double sum = 0;
+    long double sum = 0;
     for (int64_t e = 0; e < k; ++e) {
       ai.back() = e;
       bi[bi.size() - 2] = e;
       // Only the leading dimensions broadcast; a matrix dimension of size 1 has index 0 anyway.
-      sum += broadcast_at(a, ai) * broadcast_at(b, bi);
+      sum += static_cast<long double>(broadcast_at(a, ai)) * broadcast_at(b, bi);
     }
-    y.at(i) = sum;
+    y.at(i) = static_cast<double>(sum);
   });
   return y;
 }

@@ -152,7 +152,10 @@ Plain transposed(Plain x, const Ints& n) {
 
 // --- plain functions
 
-double sum_of(const Row& row) { return std::accumulate(row.begin(), row.end(), 0.0); }
+// Wider than double, or the plain sum of thousands would be the worse one.
+double sum_of(const Row& row) {
+  return static_cast<double>(std::accumulate(row.begin(), row.end(), 0.0L));
+}
 double max_of(const Row& row) { return *std::max_element(row.begin(), row.end()); }
 double first_max_of(const Row& row) {
   return static_cast<double>(std::max_element(row.begin(), row.end()) - row.begin());
@@ -166,7 +169,12 @@ Row softmax_of(Row row) {
   return row;
 }
 Row log_softmax_of(Row row) {
-  for (double& v : row = softmax_of(row)) v = std::log(v);
+  if (row.empty()) return row;
+  const double top = max_of(row);
+  Row powers;
+  for (const double v : row) powers.push_back(std::exp(v - top));
+  const double total = std::log(sum_of(powers));
+  for (double& v : row) v -= top + total;
   return row;
 }
 double gelu_of(double v) { return v * 0.5 * std::erfc(-v * std::sqrt(0.5)); }
