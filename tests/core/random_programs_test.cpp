@@ -92,6 +92,13 @@ class Program {
     // A kink that is very near bends both; a shorter step may miss it.
     for (const double h : {1e-5, 1e-6, 1e-7})
       if (std::abs(recorded - slope(h)) <= allowed) return true;
+    constexpr double kShort = 1e-7;
+    const double here = at(0), forward = (at(kShort) - here) / kShort;
+    const double backward = (here - at(-kShort)) / kShort;
+    if (!(std::abs(forward - backward) <= allowed)) {  // a kink that is nearer still
+      compared = false;
+      return true;
+    }
     return fail(str("backward gives a slope of ", recorded, ", the plain computation ", narrow));
   }
 
